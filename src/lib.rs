@@ -1,0 +1,11 @@
+//! Tollgate: an API gateway that runs as an edge function.
+#![deny(missing_docs)]
+
+pub mod cache;
+pub mod fault;
+pub mod limit;
+pub mod plan;
+pub mod policy;
+pub mod routing;
+pub mod token;
+pub mod upstream;

@@ -1,0 +1,152 @@
+//! The plan: route files checked, resolved and compiled into tables that the request's way reads.
+//!
+//! `compile` (native) writes it, [`load`] reads it. Shared tables are decoded once; a route is decoded when it is
+//! first matched. See [`format`] for the bytes.
+
+use crate::{cache, limit, policy, token, upstream};
+use serde::{Deserialize, Serialize};
+
+pub mod format;
+
+/// A place in the route files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Index into [`Shared::files`].
+    pub file: u16,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u16,
+}
+
+/// What all routes share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The environment that the plan was compiled for, e.g. `dev`.
+    pub environment: String,
+    /// Route files, relative to the routes folder's parent, e.g. `routes/orders/v2.yaml`.
+    pub files: Vec<String>,
+    /// API versions.
+    pub apis: Vec<Api>,
+    /// Issuers.
+    pub issuers: Vec<token::Issuer>,
+    /// Limits and quotas.
+    pub limits: Vec<limit::Limit>,
+    /// Upstreams.
+    pub upstreams: Vec<upstream::Upstream>,
+    /// CORS settings.
+    pub cors: Vec<policy::cors::Cors>,
+    /// Names of the secrets that some route needs.
+    pub secrets: Vec<String>,
+    /// Settings of the gateway itself.
+    pub gateway: Gateway,
+}
+
+/// Settings of the gateway itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Host that alone serves `/_tollgate`; `None`: every host.
+    pub admin_host: Option<String>,
+    /// Whether inbound `Forwarded`/`X-Forwarded-*` are believed (set where another proxy stands in front).
+    pub trust_forwarded: bool,
+    /// Pseudonym in `Via`, `Cache-Status` and `Proxy-Status`.
+    pub name: String,
+    /// Share of the successful requests' events that the journal keeps, in thousandths. Refusals and errors are
+    /// always kept; the analytics sink gets all.
+    pub sample: u16,
+    /// Events that the journal keeps at most.
+    pub history: u32,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Gateway { admin_host: None, trust_forwarded: false, name: "tollgate".into(), sample: 1000, history: 10_000 }
+    }
+}
+
+/// One version of one API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Api {
+    /// Name of the API, e.g. `orders`.
+    pub name: String,
+    /// Who owns it.
+    pub owner: String,
+    /// Version, e.g. `v2`.
+    pub version: String,
+    /// Lifecycle.
+    pub status: policy::lifecycle::Lifecycle,
+    /// Host patterns, lower case: exact, or `*.` and a suffix. Empty: every host.
+    pub hosts: Vec<String>,
+    /// Base path, canonical, without a trailing slash; empty for the root.
+    pub base: String,
+    /// CORS of answers that belong to the API but to no route (404, 405); index into [`Shared::cors`].
+    pub cors: Option<u32>,
+    /// Where it was declared.
+    pub source: Source,
+}
+
+/// An entry of the matcher: one template of one API and the routes behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry<'a> {
+    /// Path template below the API's base in `matchit`'s syntax, e.g. `/{id}/items/{*rest}`.
+    #[serde(borrow)]
+    pub template: &'a str,
+    /// Method (`*` for any) and route index, methods in declared order.
+    #[serde(borrow)]
+    pub methods: Vec<(&'a str, u32)>,
+}
+
+/// One route with everything resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Operation name within its API version, e.g. `getOrder`.
+    pub name: String,
+    /// Index into [`Shared::apis`].
+    pub api: u32,
+    /// Where it was declared.
+    pub source: Source,
+    /// Template with its base as written, e.g. `/orders/v2/{id}`: for events and explain, never a client's path.
+    pub template: String,
+    /// Refuses plain HTTP.
+    pub https: bool,
+    /// Paths that are refused elsewhere and pass here.
+    pub paths: crate::routing::path::Leniency,
+    /// Who may call.
+    pub auth: Option<policy::auth::Auth>,
+    /// Limits and quotas, indexes into [`Shared::limits`], in the order in which they are asked.
+    pub limits: Vec<u32>,
+    /// Bounds on the request body.
+    pub body: Option<policy::body::Body>,
+    /// CORS, index into [`Shared::cors`].
+    pub cors: Option<u32>,
+    /// Caching.
+    pub cache: Option<cache::Rule>,
+    /// Header edits.
+    pub headers: policy::headers::Headers,
+    /// What answers.
+    pub action: Action,
+    /// Timeouts.
+    pub timeout: policy::timeout::Timeout,
+    /// Names of the secrets without which the route answers 503.
+    pub secrets: Vec<String>,
+}
+
+/// What answers a request that passed every check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// One upstream, its answer passed through.
+    Forward(Forward),
+    /// Several upstream calls merged into one JSON answer.
+    Combine(policy::combine::Combine),
+}
+
+/// Passing a request on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forward {
+    /// Index into [`Shared::upstreams`].
+    pub upstream: u32,
+    /// The path sent; `None`: the client's path, with the API's base.
+    pub rewrite: Option<policy::rewrite::Rewrite>,
+    /// Further targets tried when one cannot be reached (0: none). Only for requests that are safe to send again.
+    pub failover: u8,
+}

@@ -1,0 +1,11 @@
+//! Policies: one file each. A policy has a compiled form, one verb that decides, and its tests. It is synchronous
+//! and pure; order and I/O belong to the pipeline.
+
+pub mod auth;
+pub mod body;
+pub mod combine;
+pub mod cors;
+pub mod headers;
+pub mod lifecycle;
+pub mod rewrite;
+pub mod timeout;

@@ -1,0 +1,3 @@
+//! From a request line to a route: host, path, method.
+
+pub mod path;
