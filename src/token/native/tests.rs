@@ -1,0 +1,91 @@
+use super::super::{keys::KeySet, parse};
+use super::*;
+
+fn claims() -> Map<String, Value> {
+    json!({ "iss": "https://id.example", "sub": "alice" }).as_object().unwrap().clone()
+}
+
+fn verifies(set: &KeySet, token: &str) -> bool {
+    let jws = parse::token(token).unwrap().jws;
+    set.candidates(jws.kid.as_deref(), jws.algorithm)
+        .iter()
+        .any(|key| verify(jws.algorithm, key.jwk(), jws.signing_input, &jws.signature) == Ok(true))
+}
+
+#[test]
+fn the_development_issuer_signs_what_its_published_keys_verify() {
+    let key = DevelopmentKey::generate().unwrap();
+    let set = KeySet::parse(&key.public_set()).unwrap();
+    assert!(!key.public_set().contains("\"d\""));
+    let token = key.sign(&claims(), Some("at+jwt")).unwrap();
+    assert!(verifies(&set, &token));
+    assert_eq!(parse::token(&token).unwrap().jws.typ.as_deref(), Some("at+jwt"));
+    assert_eq!(parse::token(&token).unwrap().claims, claims());
+
+    let again = DevelopmentKey::from_jwk(&key.private_jwk()).unwrap();
+    assert_eq!(again.kid(), key.kid());
+    assert!(verifies(&set, &again.sign(&claims(), None).unwrap()));
+
+    let stranger = DevelopmentKey::generate().unwrap();
+    assert!(!verifies(&set, &stranger.sign(&claims(), None).unwrap()));
+    assert!(!format!("{key:?}").contains(&Base64UrlUnpadded::encode_string(&key.private)));
+}
+
+#[test]
+fn any_change_breaks_the_signature() {
+    let key = DevelopmentKey::generate().unwrap();
+    let set = KeySet::parse(&key.public_set()).unwrap();
+    let candidate = set.candidates(None, Algorithm::ES256).remove(0);
+    let token = key.sign(&claims(), None).unwrap();
+    let jws = parse::jws(&token).unwrap();
+    let check = |input: &str, signature: &[u8]| verify(jws.algorithm, candidate.jwk(), input, signature);
+    assert_eq!(check(jws.signing_input, &jws.signature), Ok(true));
+    assert_eq!(check(&format!("{} ", jws.signing_input), &jws.signature), Ok(false));
+    for index in 0..jws.signature.len() {
+        let mut signature = jws.signature.clone();
+        signature[index] ^= 1;
+        assert_eq!(check(jws.signing_input, &signature), Ok(false), "{index}");
+    }
+    assert_eq!(check(jws.signing_input, &[]), Ok(false));
+    // All zeros: "psychic signatures" (CVE-2022-21449).
+    assert_eq!(check(jws.signing_input, &[0; 64]), Ok(false));
+}
+
+#[test]
+fn a_secret_verifies_its_own_tags() {
+    let secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let key = KeySet::secret(secret).unwrap().candidates(None, Algorithm::HS256).remove(0);
+    for (algorithm, hash) in [
+        (Algorithm::HS256, hmac::HMAC_SHA256),
+        (Algorithm::HS384, hmac::HMAC_SHA384),
+        (Algorithm::HS512, hmac::HMAC_SHA512),
+    ] {
+        let tag = hmac::sign(&hmac::Key::new(hash, secret.as_bytes()), b"a.b");
+        assert_eq!(verify(algorithm, key.jwk(), "a.b", tag.as_ref()), Ok(true));
+        assert_eq!(verify(algorithm, key.jwk(), "a.c", tag.as_ref()), Ok(false));
+        assert_eq!(verify(algorithm, key.jwk(), "a.b", &tag.as_ref()[1..]), Ok(false));
+    }
+}
+
+#[test]
+fn a_public_key_is_never_taken_for_a_secret() {
+    let set = DevelopmentKey::generate().unwrap().public_set();
+    let key = KeySet::parse(&set).unwrap().candidates(None, Algorithm::ES256).remove(0);
+    for algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::ES256) {
+        assert!(verify(*algorithm, key.jwk(), "a.b", b"x").is_err(), "{algorithm:?}");
+    }
+    assert!(verify(Algorithm::ES256, "{", "a.b", b"x").is_err());
+}
+
+#[test]
+fn foreign_private_keys_are_refused() {
+    let (one, two) = (DevelopmentKey::generate().unwrap(), DevelopmentKey::generate().unwrap());
+    let mut jwk: Map<String, Value> = serde_json::from_str(&one.private_jwk()).unwrap();
+    jwk.insert("d".into(), Base64UrlUnpadded::encode_string(&two.private).into());
+    assert!(DevelopmentKey::from_jwk(&Value::Object(jwk).to_string()).is_err());
+    for text in
+        ["", "{}", r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AA"}"#, r#"{"kty":"oct","k":"AA"}"#]
+    {
+        assert!(DevelopmentKey::from_jwk(text).is_err(), "{text}");
+    }
+}
