@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod fault;
+pub mod header;
 pub mod limit;
 pub mod plan;
 pub mod policy;

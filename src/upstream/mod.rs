@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod choose;
+pub mod error;
+pub mod forwarded;
+pub mod hop;
+
 /// A group of targets that serve the same thing. Compiled form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Upstream {
