@@ -1,8 +1,31 @@
 //! Caching by RFC 9111: what may be stored, under which key, for how long, and what to say about it.
 //!
-//! Pure: decides; the host looks up and stores.
+//! Pure: decides; the host looks up and stores. A request's way through it:
+//! [`request_may_use`] → [`key`] → (look up) → [`judge`] → [`Hit::edits`], or on a miss → forward → [`storable`]
+//! → [`Stored::edits`] → (store).
+//!
+//! Safe by default: only GET is stored (HEAD is answered from a stored GET); `no-store`, `private`, `no-cache`,
+//! `Set-Cookie`, `Vary: *` and partial content never are, whatever the route file says; an answer to a request
+//! with credentials is stored only under a key that tells callers apart or if the origin says that all may share
+//! it (§3.5). Nothing stale is ever served. One variant is kept per key: where the request header fields that
+//! `Vary` names differ, the lookup misses and the new answer replaces the old.
+//!
+//! Not done here: revalidation with the origin (a conditional request that misses goes to the origin as it is)
+//! and invalidation by unsafe methods (§4.4); choose the `ttl` accordingly.
 
 use serde::{Deserialize, Serialize};
+
+mod control;
+mod key;
+mod reuse;
+mod status;
+mod store;
+
+pub use control::Control;
+pub use key::key;
+pub use reuse::{Hit, NOT_MODIFIED_REMOVES, Verdict, judge, not_modified};
+pub use status::{Outcome, cache_status};
+pub use store::{Ask, STORED, Stored, Times, VARY, request_may_use, storable};
 
 /// A route's cache rule. Compiled form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,3 +53,6 @@ pub enum KeyPart {
     /// A request header, lower case.
     Header(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! Storing (RFC 9111 §3): may this request use the cache, may this answer be kept, and the metadata kept with it.
+
+use super::{Control, KeyPart, Rule, control, key::Hash};
+use crate::header::{self, Headers};
+use crate::policy::headers::Edit;
+use sha2::{Digest, Sha256};
+
+/// Field of a stored response that holds its metadata. Removed when served.
+pub const STORED: &str = "tollgate-stored";
+/// Field of a stored response that holds the field names of its `Vary` and a hash of the request's values.
+pub const VARY: &str = "tollgate-vary";
+
+/// Most field names in a `Vary` that is followed; more are not stored.
+const MAX_VARY: usize = 16;
+
+/// Clocks of one exchange with the origin, milliseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When the request was sent.
+    pub requested: u64,
+    /// When the response's headers had arrived.
+    pub received: u64,
+}
+
+/// What the cache must know of a request. Made by [`request_may_use`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    pub(super) head: bool,
+    pub(super) control: Control,
+    /// Carries credentials that the key does not hold.
+    pub(super) shared_only: bool,
+}
+
+impl Ask {
+    /// Whether to look up at all: `no-cache` and `max-age=0` of the request refuse every stored answer, so that
+    /// only a new one counts (`fwd=request`).
+    pub fn wants_stored(&self) -> bool {
+        !self.control.no_cache && self.control.max_age != Some(0)
+    }
+
+    /// `only-if-cached`: on a miss the answer is 504 and the origin is not asked (§5.2.1.7).
+    pub fn only_if_cached(&self) -> bool {
+        self.control.only_if_cached
+    }
+}
+
+/// Whether the cache has a say in a request; `Err` names why it has none (for `Cache-Status`, `fwd=bypass`).
+///
+/// `authenticated`: the gateway knows the caller, and [`key()`](super::key()) gets the consumer. An `Authorization`
+/// field of a caller whom the gateway does not know counts as credentials too. WebSocket upgrades must not come
+/// here. Reads `range`, `cache-control` and, without a known caller, `authorization`.
+pub fn request_may_use(
+    method: &str,
+    headers: &dyn Headers,
+    rule: &Rule,
+    authenticated: bool,
+) -> Result<Ask, &'static str> {
+    let head = match method {
+        "GET" => false,
+        "HEAD" => true,
+        _ => return Err("method"),
+    };
+    // A part of a representation is the origin's to cut out.
+    if headers.has("range") {
+        return Err("range");
+    }
+    let apart = |part: &KeyPart| match part {
+        KeyPart::Consumer => authenticated,
+        KeyPart::Header(name) => name == "authorization",
+        _ => false,
+    };
+    let shared_only = !rule.key.iter().any(apart) && (authenticated || headers.has("authorization"));
+    let control = headers.get("cache-control").map(|v| Control::parse(&v)).unwrap_or_default();
+    Ok(Ask { head, control, shared_only })
+}
+
+/// Metadata of a stored response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// When it was received, milliseconds since 1970 by the gateway's clock.
+    pub received: u64,
+    /// Its age at that time, in seconds (§4.2.3, corrected initial age).
+    pub age: u64,
+    /// How long after `received` it is fresh, in milliseconds; at least 1.
+    pub ttl: u64,
+    /// May answer callers other than the one who caused it, credentials or not (§3.5).
+    pub shared: bool,
+    /// The names of `Vary` in lower case, joined by commas, a space, and the hash of the request's values; empty
+    /// where there is no `Vary`.
+    pub vary: String,
+    /// The origin's `Cache-Control`, given back when served.
+    pub cache_control: Option<String>,
+    /// Declared length of the body. `None`: unknown, so the host must count while it copies, and drop the copy
+    /// above [`Rule::max_bytes`].
+    pub length: Option<u64>,
+}
+
+/// Whether the answer to a request may be stored; `Err` names why not (for the event; a token).
+///
+/// `request` are the fields that the origin can answer to: the client's with the identity that the gateway adds
+/// (an [`Edited`](crate::header::Edited) view), lest `Vary` name a field that the client did not send. `response`
+/// are those that the origin sent, before any edit.
+///
+/// Freshness is the origin's own (`s-maxage`, `max-age`, `Expires`; with any status that the RFC lets be stored),
+/// else the rule's `ttl`, which applies to 200, 203, 204, 300, 301, 308 and 410 only: a 404 is kept only if the
+/// origin says for how long. With nothing but the `ttl`, a request with a `Cookie` is not stored either.
+/// `CDN-Cache-Control` (RFC 9213) goes before `Cache-Control` and `Expires`, except that a prohibition counts in
+/// either.
+pub fn storable(
+    rule: &Rule,
+    ask: &Ask,
+    request: &dyn Headers,
+    status: u16,
+    response: &dyn Headers,
+    times: Times,
+) -> Result<Stored, &'static str> {
+    if ask.head {
+        return Err("head");
+    }
+    if ask.control.no_store {
+        return Err("request-no-store");
+    }
+    // 206 and 304 are parts; 401, 407: a challenge belongs to one caller; 428, 429, 431, 511: RFC 6585.
+    if !(200..600).contains(&status) || matches!(status, 206 | 304 | 401 | 407 | 428 | 429 | 431 | 511) {
+        return Err("status");
+    }
+    let by_rule = matches!(status, 200 | 203 | 204 | 300 | 301 | 308 | 410);
+    if response.has("set-cookie") {
+        return Err("set-cookie");
+    }
+    let field = response.get("cache-control");
+    let own = field.as_deref().map(Control::parse).unwrap_or_default();
+    let targeted = response.get("cdn-cache-control").map(|v| Control::parse(&v));
+    for control in [Some(own), targeted].into_iter().flatten() {
+        // §5.2.2.3: `must-understand` lifts `no-store` for a status whose rules are known.
+        if control.no_store && !(control.must_understand && by_rule) {
+            return Err("no-store");
+        }
+        if control.must_understand && !by_rule {
+            return Err("must-understand");
+        }
+        if control.private {
+            return Err("private");
+        }
+        // Would need revalidation before every use.
+        if control.no_cache {
+            return Err("no-cache");
+        }
+    }
+    let control = targeted.unwrap_or(own);
+    let shared = control.public || control.must_revalidate || control.s_maxage.is_some();
+    if ask.shared_only && !shared {
+        return Err("credentials");
+    }
+    let age = initial_age(response, times);
+    let ttl = match rule.ttl {
+        Some(ttl) if rule.override_origin && by_rule => u64::from(ttl),
+        _ => match lifetime(&control, targeted.is_none(), response, times) {
+            Some(seconds) => seconds.saturating_sub(age).saturating_mul(1000),
+            None if !by_rule => return Err("status"),
+            None if !shared && request.has("cookie") => return Err("cookie"),
+            None => rule.ttl.map(u64::from).ok_or("no-freshness")?,
+        },
+    };
+    if ttl == 0 {
+        return Err("stale");
+    }
+    let length = match response.get("content-length") {
+        None => None,
+        Some(text) => Some(text.parse::<u64>().map_err(|_| "length")?),
+    };
+    if length.is_some_and(|length| length > rule.max_bytes) {
+        return Err("too-large");
+    }
+    let vary = match response.get("vary") {
+        None => String::new(),
+        Some(value) => vary(&value, request)?,
+    };
+    let cache_control = field.map(|v| v.into_owned());
+    Ok(Stored { received: times.received, age, ttl, shared, vary, cache_control, length })
+}
+
+/// Freshness lifetime that the origin states, in seconds (§4.2.1); what cannot be read is stale.
+fn lifetime(control: &Control, expires: bool, response: &dyn Headers, times: Times) -> Option<u64> {
+    if let Some(seconds) = control.s_maxage.or(control.max_age) {
+        return Some(u64::from(seconds));
+    }
+    let text = expires.then(|| response.get("expires")).flatten()?;
+    let Some(at) = header::parse_date(&text) else { return Some(0) };
+    let date = date(response).unwrap_or_else(|| i64::try_from(times.received / 1000).unwrap_or(i64::MAX));
+    Some(u64::try_from(at.saturating_sub(date)).unwrap_or(0))
+}
+
+fn date(response: &dyn Headers) -> Option<i64> {
+    response.get("date").as_deref().and_then(header::parse_date)
+}
+
+/// Corrected initial age in seconds (§4.2.3).
+fn initial_age(response: &dyn Headers, times: Times) -> u64 {
+    let received = times.received / 1000;
+    let apparent =
+        date(response).and_then(|d| u64::try_from(d).ok()).map_or(0, |d| received.saturating_sub(d));
+    // §5.1: of several values the first counts, one that cannot be read is ignored.
+    let stated = response.get("age").and_then(|v| control::seconds(v.split(',').next().unwrap_or("").trim()));
+    let delay = times.received.saturating_sub(times.requested).div_ceil(1000);
+    let corrected = stated.map_or(0, |age| u64::from(age).saturating_add(delay));
+    apparent.max(corrected)
+}
+
+/// The names of a `Vary` and the hash of what the request has for them.
+fn vary(value: &str, request: &dyn Headers) -> Result<String, &'static str> {
+    let mut names = String::with_capacity(value.len());
+    for (at, name) in header::list(value).enumerate() {
+        if name == "*" {
+            return Err("vary-star");
+        }
+        if !header::is_token(name) || at >= MAX_VARY {
+            return Err("vary");
+        }
+        if at > 0 {
+            names.push(',');
+        }
+        names.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+    }
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let hash = vary_hash(&names, request);
+    names.push(' ');
+    names.push_str(&hash);
+    Ok(names)
+}
+
+/// Hash of the request's values for the names (joined by commas). A hash, since the values may be credentials.
+pub(super) fn vary_hash(names: &str, request: &dyn Headers) -> String {
+    let mut hash = Hash(Sha256::new());
+    for name in names.split(',') {
+        hash.part(b'n', name);
+        hash.optional(b'v', request.get(name).as_deref());
+    }
+    let mut out = String::with_capacity(64);
+    hash.finish(&mut out);
+    out
+}
+
+impl Stored {
+    /// Edits that turn the origin's response into the one to store. `Cache-Control` becomes what the Cache API
+    /// must obey; the origin's own is kept in [`STORED`]. Any copy of our fields that the origin sent goes.
+    pub fn edits(&self) -> Vec<Edit> {
+        let seconds = self.ttl.div_ceil(1000);
+        let mut edits = vec![
+            Edit::Set(STORED.into(), self.to_field()),
+            Edit::Set("cache-control".into(), format!("public, max-age={seconds}")),
+            // The Cache API would subtract it from our max-age, and follow these before it.
+            Edit::Remove("age".into()),
+            Edit::Remove("expires".into()),
+            Edit::Remove("cdn-cache-control".into()),
+            Edit::Remove("cloudflare-cdn-cache-control".into()),
+            Edit::Remove("surrogate-control".into()),
+            // Kept by name and hash; the Cache API knows nothing of variants.
+        ];
+        edits.push(match self.vary.as_str() {
+            "" => Edit::Remove(VARY.into()),
+            vary => Edit::Set(VARY.into(), vary.into()),
+        });
+        edits
+    }
+
+    /// One field, so that a hit costs one read: format version, received, age, ttl, shared, has variants, and the
+    /// origin's `Cache-Control` after `=`, or `-`.
+    fn to_field(&self) -> String {
+        let Stored { received, age, ttl, .. } = self;
+        let (shared, vary) = (u8::from(self.shared), u8::from(!self.vary.is_empty()));
+        match &self.cache_control {
+            Some(own) => format!("1 {received} {age} {ttl} {shared} {vary} ={own}"),
+            None => format!("1 {received} {age} {ttl} {shared} {vary} -"),
+        }
+    }
+
+    /// Reads the metadata of a stored response; `None` if it is not ours, or of another version.
+    pub(super) fn read(stored: &dyn Headers) -> Option<Stored> {
+        let text = stored.get(STORED)?;
+        let mut parts = text.splitn(7, ' ');
+        if parts.next() != Some("1") {
+            return None;
+        }
+        let mut number = || parts.next()?.parse::<u64>().ok();
+        let (received, age, ttl, shared, varies) = (number()?, number()?, number()?, number()?, number()?);
+        let cache_control = match parts.next()? {
+            "-" => None,
+            own => Some(own.strip_prefix('=')?.to_string()),
+        };
+        let vary = if varies == 0 { String::new() } else { stored.get(VARY)?.into_owned() };
+        Some(Stored { received, age, ttl, shared: shared == 1, vary, cache_control, length: None })
+    }
+}
