@@ -116,7 +116,13 @@ pub struct Fault {
 impl Fault {
     /// A fault with the public `detail` and nothing else.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Fault { reason, detail: detail.into(), members: Vec::new(), headers: Vec::new(), private: String::new() }
+        Fault {
+            reason,
+            detail: detail.into(),
+            members: Vec::new(),
+            headers: Vec::new(),
+            private: String::new(),
+        }
     }
     /// Adds a member to the problem body.
     #[must_use]

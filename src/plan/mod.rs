@@ -60,7 +60,13 @@ pub struct Gateway {
 
 impl Default for Gateway {
     fn default() -> Self {
-        Gateway { admin_host: None, trust_forwarded: false, name: "tollgate".into(), sample: 1000, history: 10_000 }
+        Gateway {
+            admin_host: None,
+            trust_forwarded: false,
+            name: "tollgate".into(),
+            sample: 1000,
+            history: 10_000,
+        }
     }
 }
 

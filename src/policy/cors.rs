@@ -1,5 +1,12 @@
 //! Cross-origin resource sharing by the Fetch standard (§3.2): preflights are answered here, before authentication.
+//!
+//! An origin that is not allowed gets no CORS header, and the request passes all the same: it is the browser that
+//! refuses. Where a route has CORS, the gateway alone speaks it: what the upstream says about it is removed.
+//! Every answer carries `Vary: Origin`, for even `*` is only said to requests with an `Origin`, and a cache that
+//! kept an answer without it would serve it to the next script.
 
+use super::headers::Edit;
+use crate::header::{self, Headers};
 use serde::{Deserialize, Serialize};
 
 /// Compiled form.
@@ -18,3 +25,233 @@ pub struct Cors {
     /// Seconds for which a preflight may be remembered.
     pub max_age: u32,
 }
+
+/// The answer to a preflight: 204 without a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preflight {
+    /// Whether the origin is allowed (for the event; the answer is 204 either way).
+    pub allowed: bool,
+    /// Header fields of the answer.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// How an origin is allowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    No,
+    ByAny,
+    ByName,
+}
+
+impl Cors {
+    /// The answer if the request is a preflight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
+    pub fn preflight(&self, method: &str, headers: &dyn Headers) -> Option<Preflight> {
+        if method != "OPTIONS" {
+            return None;
+        }
+        let origin = headers.get("origin")?;
+        if !headers.has("access-control-request-method") {
+            return None;
+        }
+        let allowed = self.allowed(&origin);
+        let mut out = vec![("vary", "Origin".to_string())];
+        if allowed != Allowed::No {
+            out.push(("access-control-allow-origin", self.named(&origin, allowed)));
+            // Safelisted methods need no mention, but readers of traces expect it.
+            let mut methods = "GET, HEAD, POST".to_string();
+            for method in self.methods.iter().filter(|m| !matches!(m.as_str(), "GET" | "HEAD" | "POST")) {
+                methods.push_str(", ");
+                methods.push_str(method);
+            }
+            out.push(("access-control-allow-methods", methods));
+            if !self.headers.is_empty() {
+                out.push(("access-control-allow-headers", self.headers.join(", ")));
+            }
+            if self.credentials && allowed == Allowed::ByName {
+                out.push(("access-control-allow-credentials", "true".into()));
+            }
+            if self.max_age > 0 {
+                out.push(("access-control-max-age", self.max_age.to_string()));
+            }
+            // A page of the public web may reach into a private network only if its origin is listed by name.
+            if allowed == Allowed::ByName
+                && headers.get("access-control-request-private-network").as_deref() == Some("true")
+            {
+                out.push(("access-control-allow-private-network", "true".into()));
+            }
+        }
+        Some(Preflight { allowed: allowed != Allowed::No, headers: out })
+    }
+
+    /// Edits of any other answer, also of the gateway's own; `origin` is the request's `Origin`.
+    pub fn response_edits(&self, origin: Option<&str>) -> Vec<Edit> {
+        let vary = Edit::Add("vary".into(), "Origin".into());
+        // Without an `Origin` no browser asks, and thanks to `Vary` none is served this answer from a cache.
+        let Some(origin) = origin else { return vec![vary] };
+        let remove = |name: &str| Edit::Remove(name.into());
+        let allowed = self.allowed(origin);
+        if allowed == Allowed::No {
+            return vec![
+                vary,
+                remove("access-control-allow-origin"),
+                remove("access-control-allow-credentials"),
+                remove("access-control-expose-headers"),
+            ];
+        }
+        // Set or removed, never left: an upstream's `…-Credentials: true` beside our origin would open the route.
+        let credentials = "access-control-allow-credentials";
+        let expose = "access-control-expose-headers";
+        vec![
+            vary,
+            Edit::Set("access-control-allow-origin".into(), self.named(origin, allowed)),
+            match self.credentials && allowed == Allowed::ByName {
+                true => Edit::Set(credentials.into(), "true".into()),
+                false => remove(credentials),
+            },
+            match self.expose.as_slice() {
+                [] => remove(expose),
+                names => Edit::Set(expose.into(), names.join(", ")),
+            },
+        ]
+    }
+
+    fn named(&self, origin: &str, allowed: Allowed) -> String {
+        if allowed == Allowed::ByAny { "*".into() } else { origin.into() }
+    }
+
+    fn allowed(&self, origin: &str) -> Allowed {
+        let mut allowed = Allowed::No;
+        for pattern in &self.origins {
+            if pattern == "*" {
+                allowed = Allowed::ByAny;
+            } else if matches(pattern, origin) {
+                return Allowed::ByName;
+            }
+        }
+        allowed
+    }
+
+    /// Refuses settings that cannot work or that open more than they seem to; for the time of checking.
+    pub fn check(&self) -> Result<(), String> {
+        let any = self.origins.iter().any(|o| o == "*");
+        if self.origins.is_empty() {
+            return Err("no origins: list at least one, or leave CORS out".into());
+        }
+        if any && self.origins.len() > 1 {
+            return Err("`*` allows every origin: list it alone, or leave it out".into());
+        }
+        if any && self.credentials {
+            return Err(
+                "credentials cannot be allowed to every origin: list the origins instead of `*`".into()
+            );
+        }
+        for origin in &self.origins {
+            check_origin(origin)?;
+        }
+        for (what, names) in
+            [("method", &self.methods), ("header", &self.headers), ("exposed header", &self.expose)]
+        {
+            for name in names {
+                if name == "*" && self.credentials {
+                    return Err(format!(
+                        "with credentials browsers take the {what} `*` literally: list the names"
+                    ));
+                }
+                if name == "*" && what == "method" {
+                    return Err("list the methods instead of `*`".into());
+                }
+                if !header::is_token(name) {
+                    return Err(format!("`{name}` is no {what} name"));
+                }
+            }
+        }
+        for method in &self.methods {
+            if matches!(method.to_ascii_uppercase().as_str(), "CONNECT" | "TRACE" | "TRACK") {
+                return Err(format!("browsers never send `{method}`"));
+            }
+            if *method != method.to_ascii_uppercase() {
+                return Err(format!("methods are case-sensitive: write `{}`", method.to_ascii_uppercase()));
+            }
+        }
+        // Chromium's limit is 7,200 s, Firefox's 86,400 s; more is never honoured.
+        if self.max_age > 86_400 {
+            return Err("no browser remembers a preflight for more than 86400 seconds (24h)".into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a listed origin other than `*` allows `origin`. Browsers send serialised origins, which are lower case
+/// and have no default port, so that comparing bytes is exact.
+fn matches(pattern: &str, origin: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == origin,
+        Some((scheme, suffix)) => origin
+            .strip_prefix(scheme)
+            .and_then(|rest| rest.strip_suffix(suffix))
+            .is_some_and(|labels| labels.split('.').all(is_label)),
+    }
+}
+
+/// A host label of lower-case letters, digits, hyphens and underscores. Nothing here can end a host.
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+}
+
+/// A serialised origin, possibly with `*.` as its first labels; says what would be right.
+fn check_origin(origin: &str) -> Result<(), String> {
+    if origin == "*" || origin == "null" {
+        return Ok(());
+    }
+    let wrong = |why: &str| Err(format!("`{origin}` is no origin: {why}"));
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return wrong(
+            "write scheme, host and, if it is not the default, port, e.g. `https://app.example.com`",
+        );
+    };
+    let letters =
+        |s: &str| s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
+    if scheme.is_empty() || !letters(scheme) {
+        return wrong("the scheme must be lower case letters, e.g. `https`");
+    }
+    if authority.contains(['/', '?', '#', '@']) {
+        return wrong("an origin has no path, not even `/`, and no user name");
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    if let Some(port) = port {
+        if port.parse::<u16>().is_err() || port.starts_with(['0', '+']) {
+            return wrong("the port must be a number from 1 to 65535");
+        }
+        if matches!((scheme, port), ("https", "443") | ("http", "80")) {
+            return wrong("browsers leave the default port out; so must the route file");
+        }
+    }
+    if let Some(address) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        return match address.parse::<std::net::Ipv6Addr>() {
+            Ok(parsed) if parsed.to_string() == address => Ok(()),
+            _ => wrong("the IPv6 address must be in its shortest form"),
+        };
+    }
+    let labels = match host.strip_prefix("*.") {
+        // `https://*.com` would allow everybody who can register a name.
+        Some(rest) if !rest.contains('.') => return wrong("`*.` needs at least two labels after it"),
+        Some(rest) => rest,
+        None => host,
+    };
+    if labels.contains('*') {
+        return wrong("`*` stands for whole labels at the front only, e.g. `https://*.example.com`");
+    }
+    if !labels.split('.').all(is_label) {
+        return wrong(
+            "the host must be lower case (internationalised names as `xn--…`), without empty labels",
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

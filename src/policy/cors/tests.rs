@@ -1,0 +1,213 @@
+use super::*;
+use proptest::prelude::*;
+
+fn cors(origins: &[&str], credentials: bool) -> Cors {
+    Cors {
+        origins: origins.iter().map(|o| (*o).into()).collect(),
+        methods: vec!["PUT".into(), "DELETE".into()],
+        headers: vec!["authorization".into(), "content-type".into()],
+        expose: vec!["etag".into()],
+        credentials,
+        max_age: 600,
+    }
+}
+
+fn fields(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+    lines.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect()
+}
+
+fn allows(pattern: &str, origin: &str) -> bool {
+    cors(&[pattern], false).allowed(origin) != Allowed::No
+}
+
+#[test]
+fn origins_match_by_whole_labels() {
+    for (pattern, origin, expected) in [
+        ("https://example.com", "https://example.com", true),
+        ("https://example.com", "http://example.com", false),
+        ("https://example.com", "https://example.com:8443", false),
+        ("https://example.com", "https://example.com.", false),
+        ("https://example.com", "https://Example.com", false),
+        ("https://*.example.com", "https://a.example.com", true),
+        ("https://*.example.com", "https://a.b.example.com", true),
+        ("https://*.example.com", "https://example.com", false),
+        ("https://*.example.com", "https://.example.com", false),
+        ("https://*.example.com", "https://evilexample.com", false),
+        ("https://*.example.com", "https://x.example.com.evil", false),
+        ("https://*.example.com", "https://evil/.example.com", false),
+        ("https://*.example.com", "https://evil.com#.example.com", false),
+        ("https://*.example.com", "https://u@a.example.com", false),
+        ("https://*.example.com", "https://a.example.com:444", false),
+        ("https://*.example.com:444", "https://a.example.com:444", true),
+        ("https://*.example.com", "http://a.example.com", false),
+        ("https://*.example.com", "null", false),
+        ("null", "null", true),
+        ("*", "https://anything", true),
+    ] {
+        assert_eq!(allows(pattern, origin), expected, "{pattern} {origin}");
+    }
+}
+
+#[test]
+fn preflight_names_what_is_allowed() {
+    let c = cors(&["https://app.example.com"], true);
+    let ask = fields(&[
+        ("origin", "https://app.example.com"),
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-private-network", "true"),
+    ]);
+    let p = c.preflight("OPTIONS", &ask).unwrap();
+    assert!(p.allowed);
+    assert_eq!(
+        p.headers,
+        [
+            ("vary", "Origin".to_string()),
+            ("access-control-allow-origin", "https://app.example.com".into()),
+            ("access-control-allow-methods", "GET, HEAD, POST, PUT, DELETE".into()),
+            ("access-control-allow-headers", "authorization, content-type".into()),
+            ("access-control-allow-credentials", "true".into()),
+            ("access-control-max-age", "600".into()),
+            ("access-control-allow-private-network", "true".into()),
+        ]
+    );
+    assert_eq!(c.preflight("GET", &ask), None);
+    assert_eq!(c.preflight("OPTIONS", &fields(&[("origin", "https://app.example.com")])), None);
+    assert_eq!(c.preflight("OPTIONS", &fields(&[("access-control-request-method", "PUT")])), None);
+}
+
+#[test]
+fn preflight_of_a_stranger_says_nothing() {
+    let ask = fields(&[("origin", "https://evil.example"), ("access-control-request-method", "PUT")]);
+    let p = cors(&["https://app.example.com"], true).preflight("OPTIONS", &ask).unwrap();
+    assert!(!p.allowed);
+    assert_eq!(p.headers, [("vary", "Origin".to_string())]);
+}
+
+#[test]
+fn any_origin_opens_no_private_network_and_no_credentials() {
+    let ask = fields(&[
+        ("origin", "https://app.example.com"),
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-private-network", "true"),
+    ]);
+    // `credentials` with `*` is refused at check time; a plan that holds it anyway must not act on it.
+    let p = cors(&["*"], true).preflight("OPTIONS", &ask).unwrap();
+    assert!(p.headers.contains(&("access-control-allow-origin", "*".into())));
+    assert!(!p.headers.iter().any(|(n, _)| n.contains("credentials") || n.contains("private")));
+    let edits = cors(&["*"], true).response_edits(Some("https://a"));
+    assert!(edits.contains(&Edit::Remove("access-control-allow-credentials".into())));
+}
+
+#[test]
+fn responses() {
+    let c = cors(&["https://app.example.com"], true);
+    assert_eq!(c.response_edits(None), [Edit::Add("vary".into(), "Origin".into())]);
+    assert_eq!(
+        c.response_edits(Some("https://app.example.com")),
+        [
+            Edit::Add("vary".into(), "Origin".into()),
+            Edit::Set("access-control-allow-origin".into(), "https://app.example.com".into()),
+            Edit::Set("access-control-allow-credentials".into(), "true".into()),
+            Edit::Set("access-control-expose-headers".into(), "etag".into()),
+        ]
+    );
+    let stranger = c.response_edits(Some("https://evil.example"));
+    assert!(stranger.contains(&Edit::Remove("access-control-allow-origin".into())));
+    assert!(!stranger.iter().any(|e| matches!(e, Edit::Set(..))));
+}
+
+#[test]
+fn check_refuses_with_a_remedy() {
+    for (origins, credentials, part) in [
+        (vec![], false, "no origins"),
+        (vec!["*"], true, "credentials cannot"),
+        (vec!["*", "https://a.b"], false, "list it alone"),
+        (vec!["example.com"], false, "scheme"),
+        (vec!["https://example.com/"], false, "no path"),
+        (vec!["https://u@example.com"], false, "no user"),
+        (vec!["https://Example.com"], false, "lower case"),
+        (vec!["HTTPS://example.com"], false, "lower case"),
+        (vec!["https://example.com:443"], false, "default port"),
+        (vec!["http://example.com:80"], false, "default port"),
+        (vec!["https://example.com:0"], false, "port"),
+        (vec!["https://example.com:99999"], false, "port"),
+        (vec!["https://*.com"], false, "two labels"),
+        (vec!["https://a*.example.com"], false, "whole labels"),
+        (vec!["https://*.*.example.com"], false, "whole labels"),
+        (vec!["https://*"], false, "whole labels"),
+        (vec!["https://a..b"], false, "empty labels"),
+        (vec!["https://"], false, "empty labels"),
+        (vec!["https://[2001:0db8::1]"], false, "shortest"),
+    ] {
+        let error = cors(&origins, credentials).check().unwrap_err();
+        assert!(error.contains(part), "{origins:?}: {error}");
+    }
+    for origins in [
+        vec!["*"],
+        vec!["null"],
+        vec!["https://example.com", "http://localhost:3000", "https://*.example.com:8443", "http://[::1]:80"],
+    ] {
+        if origins.contains(&"http://[::1]:80") {
+            assert!(cors(&origins, true).check().is_err(), "default port of an address");
+        } else {
+            cors(&origins, false).check().unwrap();
+        }
+    }
+    cors(&["http://[::1]:3000", "app://local"], true).check().unwrap();
+    let bad = Cors { methods: vec!["put".into()], ..cors(&["*"], false) };
+    assert!(bad.check().unwrap_err().contains("PUT"));
+    let bad = Cors { headers: vec!["*".into()], ..cors(&["https://a.b"], true) };
+    assert!(bad.check().unwrap_err().contains("literally"));
+    let bad = Cors { headers: vec!["a\r\nb".into()], ..cors(&["*"], false) };
+    assert!(bad.check().is_err());
+    let bad = Cors { max_age: 86_401, ..cors(&["*"], false) };
+    assert!(bad.check().is_err());
+}
+
+/// Label by label, from the right.
+fn reference(pattern: &str, origin: &str) -> bool {
+    let (Some((ps, ph)), Some((os, oh))) = (pattern.split_once("://"), origin.split_once("://")) else {
+        return false;
+    };
+    let ok =
+        |l: &str| !l.is_empty() && l.chars().all(|c| "abcdefghijklmnopqrstuvwxyz0123456789-_".contains(c));
+    let (p, o): (Vec<_>, Vec<_>) = (ph.split('.').collect(), oh.split('.').collect());
+    if ps != os || !o.iter().all(|l| ok(l)) {
+        return false;
+    }
+    match p.first() {
+        Some(&"*") => o.len() >= p.len() && p[1..] == o[o.len() + 1 - p.len()..],
+        _ => p == o,
+    }
+}
+
+proptest! {
+    #[test]
+    fn matching_agrees_with_labels(
+        scheme in "https?", wild in any::<bool>(), base in "[ab]\\.[ab]{1,2}",
+        oscheme in "https?", host in "[ab.*/@#A]{0,3}(a|b|\\.)?[ab]\\.[ab]{1,2}(\\.[ab])?",
+    ) {
+        let pattern = format!("{scheme}://{}{base}", if wild { "*." } else { "" });
+        let origin = format!("{oscheme}://{host}");
+        prop_assert_eq!(allows(&pattern, &origin), reference(&pattern, &origin), "{} {}", pattern, origin);
+    }
+
+    #[test]
+    fn any_origin_is_echoed_exactly_or_not_at_all(origin in "\\PC{0,30}") {
+        for edit in cors(&["https://*.example.com", "null"], true).response_edits(Some(&origin)) {
+            if let Edit::Set(name, value) = edit {
+                prop_assert!(name != "access-control-allow-origin" || value == origin);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_passes_the_check_can_match_itself(
+        origin in "(https?://(\\*\\.)?[a-zA-Z0-9.*-]{1,12}(:[0-9]{1,5})?/?)|\\PC{0,12}"
+    ) {
+        if cors(&[&origin], false).check().is_ok() && origin != "*" {
+            let instance = origin.replace('*', "x.y");
+            prop_assert!(allows(&origin, &instance), "{}", origin);
+        }
+    }
+}
