@@ -126,7 +126,7 @@ impl Auth {
         if !self.issuers.contains(&identity.issuer) {
             return Err(refuse(Reason::TokenIssuer));
         }
-        let granted = |scope: &String| identity.scopes.contains(scope);
+        let granted = |scope: &String| identity.has_scope(scope);
         let enough = if self.any { self.scopes.iter().any(granted) } else { self.scopes.iter().all(granted) };
         if enough || self.scopes.is_empty() {
             return Ok(());
@@ -164,30 +164,25 @@ impl Auth {
                 set(name, value);
             }
         };
-        put(CONSUMER_ID, safe(Cow::Borrowed(&identity.consumer)));
-        put(CONSUMER_ISSUER, safe(Cow::Borrowed(&issuer.issuer)));
-        match identity.scopes.as_slice() {
-            [] => {}
-            // Scope tokens are visible ASCII; `%` among them is encoded like everywhere else.
-            [one] => put(CONSUMER_SCOPES, safe(Cow::Borrowed(one))),
-            many => {
-                let each: Vec<Cow<'_, str>> = many.iter().map(|scope| safe(Cow::Borrowed(scope))).collect();
-                put(CONSUMER_SCOPES, Cow::Owned(each.join(" ")));
-            }
+        put(CONSUMER_ID, safe(Cow::Borrowed(&identity.consumer), b""));
+        put(CONSUMER_ISSUER, safe(Cow::Borrowed(&issuer.issuer), b""));
+        if !identity.scopes.is_empty() {
+            put(CONSUMER_SCOPES, safe(Cow::Borrowed(&identity.scopes), b" "));
         }
         for (name, claim) in &self.claim_headers {
             if let Some(text) =
                 identity.claim_text(claim).filter(|text| !text.is_empty() && text.len() <= MAX_VALUE)
             {
-                put(name, safe(text));
+                put(name, safe(text, b""));
             }
         }
     }
 }
 
-/// A field value of visible ASCII; everything else, and `%`, percent-encoded by its UTF-8 octets.
-fn safe(text: Cow<'_, str>) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+/// A field value of visible ASCII and the octets of `also`; everything else, and `%`, percent-encoded by its UTF-8
+/// octets. Allocates only if something must be encoded.
+fn safe<'a>(text: Cow<'a, str>, also: &[u8]) -> Cow<'a, str> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%' || also.contains(&byte);
     if text.bytes().all(plain) {
         return text;
     }

@@ -20,8 +20,9 @@ pub struct Identity {
     pub issuer: u32,
     /// The consumer: 1 to [`MAX_CONSUMER`] bytes without control characters.
     pub consumer: String,
-    /// Granted scopes as the token lists them, each a scope-token (RFC 6749 §3.3).
-    pub scopes: Vec<String>,
+    /// Granted scopes as the token lists them, each a scope-token, with single spaces between (RFC 6749 §3.3): one
+    /// text, ready for the origin. See [`Identity::has_scope`].
+    pub scopes: String,
     /// `exp` in Unix seconds, without leeway.
     pub expires: u64,
     /// First Unix second at which the token is accepted, leeway included (0: at any time).
@@ -33,6 +34,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether a scope was granted.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.split(' ').any(|granted| granted == scope) && !scope.is_empty()
+    }
+
     /// A claim as text, for limit keys and header fields: strings as they are, numbers and booleans as JSON writes
     /// them, arrays and objects as compact JSON. `None` if it is absent or null.
     pub fn claim_text(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -145,7 +151,7 @@ fn number(claims: &Map<String, Value>, name: &str) -> Result<Option<(u64, bool)>
     }
 }
 
-fn scopes(claim: Option<&Value>) -> Result<Vec<String>, Reason> {
+fn scopes(claim: Option<&Value>) -> Result<String, Reason> {
     let list: Vec<&str> = match claim {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::String(text)) => text.split(' ').filter(|scope| !scope.is_empty()).collect(),
@@ -157,7 +163,7 @@ fn scopes(claim: Option<&Value>) -> Result<Vec<String>, Reason> {
     if list.len() > MAX_SCOPES || !list.iter().all(|scope| is_scope_token(scope)) {
         return Err(Reason::TokenClaims);
     }
-    Ok(list.into_iter().map(str::to_owned).collect())
+    Ok(list.join(" "))
 }
 
 /// `scope-token` of RFC 6749 §3.3: visible ASCII but for `"` and `\`.

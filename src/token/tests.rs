@@ -185,7 +185,15 @@ fn good_claims_make_an_identity() {
     let claims = with("scope", json!("read  write"));
     let identity = check(&issuer(), &claims).unwrap();
     assert_eq!((identity.issuer, identity.consumer.as_str()), (7, "alice"));
-    assert_eq!(identity.scopes, ["read", "write"]);
+    assert_eq!(identity.scopes, "read write");
+    for (scope, granted) in
+        [("read", true), ("write", true), ("rea", false), ("read write", false), ("", false)]
+    {
+        assert_eq!(identity.has_scope(scope), granted, "{scope}");
+    }
+    assert_eq!(check(&issuer(), &with("scope", json!(["a", "b"]))).unwrap().scopes, "a b");
+    let none = check(&issuer(), good().as_object().unwrap()).unwrap();
+    assert!(none.scopes.is_empty() && !none.has_scope(""));
     assert_eq!((identity.expires, identity.valid_from, identity.valid_until), (NOW + 60, 0, NOW + 90));
     assert_eq!(identity.claims, claims);
 }

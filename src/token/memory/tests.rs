@@ -8,7 +8,7 @@ fn identity(issuer: u32, consumer: &str) -> Arc<Identity> {
     Arc::new(Identity {
         issuer,
         consumer: consumer.into(),
-        scopes: vec![],
+        scopes: String::new(),
         expires: NOW + 60,
         valid_from: NOW - 10,
         valid_until: NOW + 90,
