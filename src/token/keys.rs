@@ -8,9 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 mod cached;
+mod source;
 
 pub use super::jwk::{Key, MAX_RSA_BITS, MAX_SECRET, MIN_RSA_BITS};
 pub use cached::{Cached, Need, RETRY, Ticket, Timing};
+pub use source::{FETCH_DEADLINE, Source};
 
 /// Longest JWK Set in bytes.
 pub const MAX_SET: usize = 64 * 1024;

@@ -89,3 +89,60 @@ fn foreign_private_keys_are_refused() {
         assert!(DevelopmentKey::from_jwk(text).is_err(), "{text}");
     }
 }
+
+/// The whole way: keys by URL, verification, memory, and the issuer changing its key under way.
+#[test]
+fn a_token_is_verified_remembered_and_follows_a_rotation() {
+    use super::super::keys::{Need, Source};
+    use super::super::{Issuer, Keys, memory::Memory};
+    use std::sync::Arc;
+
+    let now = 1_800_000_000;
+    let jwks = Keys::Jwks { url: "https://id.example/jwks".into(), ttl: 300, interval: 30, max_stale: 0 };
+    let issuers = [Issuer { keys: jwks.clone(), ..super::super::tests::issuer() }];
+    let mut source = Source::new(&jwks, None).unwrap();
+    let mut memory = Memory::new([7; 16]);
+    let (old, new) = (DevelopmentKey::generate().unwrap(), DevelopmentKey::generate().unwrap());
+    let mut fetches = 0;
+
+    let mut call = |token: &str, published: &DevelopmentKey, now: u64| -> Result<bool, &'static str> {
+        let tag = memory.tag(token);
+        if memory.get(tag, &[0], now, source.epoch()).is_some() {
+            return Ok(true);
+        }
+        let pending = parse::token(token).unwrap().admit(&issuers, &[0], now).unwrap();
+        let mut need = source.need(now, pending.kid.as_deref(), pending.algorithm);
+        if let Need::Fetch(ticket) = need {
+            fetches += 1;
+            source.fetched(now, ticket, Some(KeySet::parse(&published.public_set())));
+            need = source.need(now, pending.kid.as_deref(), pending.algorithm);
+        }
+        let Need::Use(set) = need else { return Err("key unknown") };
+        let good = set.candidates(pending.kid.as_deref(), pending.algorithm).iter().any(|key| {
+            verify(pending.algorithm, key.jwk(), pending.signing_input, &pending.signature) == Ok(true)
+        });
+        if !good {
+            return Err("signature");
+        }
+        let epoch = source.epoch();
+        memory.enter(epoch);
+        memory.put(tag, token.len(), Arc::new(pending.verified()), source.remember_until(now), epoch);
+        Ok(false)
+    };
+
+    let mut claims = claims();
+    claims.insert("aud".into(), "orders".into());
+    claims.insert("exp".into(), (now + 3600).into());
+    let (first, second) = (old.sign(&claims, None).unwrap(), new.sign(&claims, None).unwrap());
+    assert_eq!(call(&first, &old, now), Ok(false));
+    assert_eq!(call(&first, &old, now + 1), Ok(true));
+    // A key that the issuer does not publish yet, and too soon to look again.
+    assert_eq!(call(&second, &old, now + 2), Err("key unknown"));
+    // After the interval the rotation is seen, and the old key's token is forgotten with its key.
+    assert_eq!(call(&second, &new, now + 30), Ok(false));
+    assert_eq!(call(&first, &new, now + 31), Err("key unknown"));
+    assert_eq!(call(&second, &new, now + 329), Ok(true));
+    // Past the keys' ttl the token is verified again, with keys fetched again.
+    assert_eq!(call(&second, &new, now + 330), Ok(false));
+    assert_eq!(fetches, 3);
+}
