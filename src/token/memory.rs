@@ -109,21 +109,23 @@ impl Memory {
     }
 
     /// The identity of a token that was verified before for one of the `accepted` issuers. `epoch` stands for
-    /// everything that verification rests on (the plan, every issuer's keys): when it differs from that of the last
-    /// call, everything is forgotten. `now` is in Unix seconds.
+    /// everything that verification rests on (the plan, every issuer's keys) and only grows within an isolate: when
+    /// it has changed, everything is forgotten. `now` is in Unix seconds.
     pub fn get(&mut self, tag: Tag, accepted: &[u32], now: u64, epoch: u64) -> Option<Arc<Identity>> {
         self.enter(epoch);
         accepted.iter().find_map(|issuer| self.find(Slot { tag: tag.0, issuer: *issuer }, now))
     }
 
-    /// Remembers a token of `length` bytes that was verified under `epoch`, until `until` (Unix seconds, see
-    /// [`super::keys::Cached::remember_until`]; `u64::MAX` for keys that cannot change within an epoch) or until its
-    /// own dates end, whichever is first. What was verified under another epoch than the present one is not
-    /// remembered.
+    /// Remembers a token of `length` bytes until `until` (Unix seconds, see
+    /// [`super::keys::Source::remember_until`]) or until its own dates end, whichever is first.
+    ///
+    /// `epoch` is the one at which the keys were *taken*, read before the host was asked to verify: if keys were
+    /// withdrawn meanwhile, what they verified is not remembered.
     pub fn put(&mut self, tag: Tag, length: usize, identity: Arc<Identity>, until: u64, epoch: u64) {
-        if epoch != self.epoch || length > self.bytes || self.entries == 0 {
+        if epoch < self.epoch || length > self.bytes || self.entries == 0 {
             return;
         }
+        self.enter(epoch);
         let slot = Slot { tag: tag.0, issuer: identity.issuer };
         let until = until.min(identity.valid_until);
         self.old.remove(slot);
@@ -131,7 +133,7 @@ impl Memory {
     }
 
     /// Begins `epoch`, forgetting what another left.
-    pub fn enter(&mut self, epoch: u64) {
+    fn enter(&mut self, epoch: u64) {
         if self.epoch != epoch {
             self.epoch = epoch;
             self.young.clear();

@@ -2,7 +2,8 @@
 //!
 //! The pipeline's way with a [`super::super::Pending`] token, at most two fetches long:
 //! 1. [`Source::need`]: on [`Need::Fetch`] fetch, report with [`Source::fetched`], and ask once more.
-//! 2. With keys, let the host verify under each of [`KeySet::candidates`]; the first that verifies ends it.
+//! 2. With keys, note the epoch for [`super::super::memory::Memory::put`], and let the host verify under each of
+//!    [`KeySet::candidates`]; the first that verifies ends it.
 //! 3. If none does, [`Source::refetch`]; if that gave other keys, 1 and 2 once more; else the signature is wrong.
 
 use super::super::Keys;

@@ -64,6 +64,11 @@ fn a_new_epoch_forgets_and_an_old_one_is_not_remembered() {
     assert!(memory.get(tag, &[0], NOW, 1).is_none());
     memory.put(tag, 1, identity(0, "t"), u64::MAX, 1);
     assert!(memory.get(tag, &[0], NOW, 1).is_some());
+    // The first token after a change of keys is remembered without another look.
+    let other = memory.tag("other");
+    memory.put(other, 1, identity(0, "other"), u64::MAX, 2);
+    assert_eq!(memory.len(), 1);
+    assert!(memory.get(other, &[0], NOW, 2).is_some());
 }
 
 #[test]

@@ -118,14 +118,13 @@ fn a_token_is_verified_remembered_and_follows_a_rotation() {
             need = source.need(now, pending.kid.as_deref(), pending.algorithm);
         }
         let Need::Use(set) = need else { return Err("key unknown") };
+        let epoch = source.epoch();
         let good = set.candidates(pending.kid.as_deref(), pending.algorithm).iter().any(|key| {
             verify(pending.algorithm, key.jwk(), pending.signing_input, &pending.signature) == Ok(true)
         });
         if !good {
             return Err("signature");
         }
-        let epoch = source.epoch();
-        memory.enter(epoch);
         memory.put(tag, token.len(), Arc::new(pending.verified()), source.remember_until(now), epoch);
         Ok(false)
     };
