@@ -1,0 +1,75 @@
+# Sourced by the other scripts: goes to the top of the clone, checks the tools, and puts what npm installed on PATH.
+# Quick the second time: `npm ci` runs only when the lock file has changed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[1m[tollgate]\033[0m %s\n' "$*" >&2; }
+missing() { say "missing: $1"; say "   to fix: $2"; exit 1; }
+# at_least WANT HAVE: whether version HAVE is not below WANT.
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+hash_of() { cat "$@" 2>/dev/null | sha256sum | cut -d ' ' -f 1; }
+
+# Nothing here needs the network beyond the package registries.
+export WRANGLER_SEND_METRICS=false WRANGLER_SEND_ERROR_REPORTS=false WRANGLER_HIDE_BANNER=true
+export CLOUDFLARE_CF_FETCH_ENABLED=false NO_UPDATE_NOTIFIER=1
+
+setup_rust() {
+  command -v cargo >/dev/null || missing "Rust" "curl https://sh.rustup.rs -sSf | sh"
+  local have
+  have=$(rustc --version | cut -d ' ' -f 2)
+  at_least 1.90 "$have" || missing "Rust 1.90 or newer (this is $have)" "rustup update stable"
+  command -v cc >/dev/null || missing "a C compiler" "apt-get install -y build-essential"
+}
+
+setup_wasm() {
+  local installed
+  installed=$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown
+  [ -d "$installed" ] && return
+  say "adding the Rust target wasm32-unknown-unknown"
+  command -v rustup >/dev/null || missing "the Rust target wasm32-unknown-unknown" "install Rust by rustup, then: rustup target add wasm32-unknown-unknown"
+  rustup target add wasm32-unknown-unknown >&2 || missing "the Rust target wasm32-unknown-unknown" "rustup target add wasm32-unknown-unknown"
+}
+
+# Wrangler needs Node 22; npm's `node` package brings it, so that any Node from 18 on will do to begin with.
+setup_node() {
+  command -v node >/dev/null || missing "Node 18 or newer" "apt-get install -y nodejs npm"
+  command -v npm >/dev/null || missing "npm" "apt-get install -y npm"
+  local have stamp=node_modules/.tollgate-stamp
+  have=$(node --version) && have=${have#v}
+  at_least 18 "$have" || missing "Node 18 or newer (this is $have)" "apt-get install -y nodejs npm, or see nodejs.org"
+  local now
+  now=$(hash_of package-lock.json)
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$now" ]; then
+    say "installing the build tools with npm ci (once for each lock file)"
+    npm ci --no-audit --no-fund --loglevel=error >&2
+    [ -x node_modules/.bin/node ] && node_modules/.bin/node --version >/dev/null 2>&1 ||
+      npm rebuild node --loglevel=error >&2 || true
+    echo "$now" >"$stamp"
+  fi
+  export PATH="$PWD/node_modules/.bin:$PATH"
+  have=$(node --version) && have=${have#v}
+  at_least 22.12 "$have" || missing "Node 22.12 or newer in node_modules (this is $have; npm did not run the install script of its package 'node')" "npm rebuild node --ignore-scripts=false"
+}
+
+# What each clone makes for itself and git ignores: the development issuer's key and the admin token.
+setup_secrets() {
+  node scripts/dev-secrets.mjs
+}
+
+# A hash of everything that cargo compiles.
+rust_inputs() { find src Cargo.toml Cargo.lock -type f ! -name '*.js' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d ' ' -f 1; }
+
+# put FROM TO: replaces by rename, so that nobody reads half a file.
+put() { cp "$1" "$2.new" && mv -f "$2.new" "$2"; }
+
+# The native `tollgate` command, as build/bin/tollgate.
+build_command() {
+  local inputs
+  inputs=$(rust_inputs)
+  if [ -x build/bin/tollgate ] && [ "$(cat build/bin/.inputs 2>/dev/null)" = "$inputs" ]; then return; fi
+  say "compiling the tollgate command"
+  cargo build --bin tollgate || return 1
+  mkdir -p build/bin
+  put "${CARGO_TARGET_DIR:-target}/debug/tollgate" build/bin/tollgate
+  echo "$inputs" >build/bin/.inputs
+}
