@@ -1,12 +1,85 @@
 //! The plan: route files checked, resolved and compiled into tables that the request's way reads.
 //!
-//! `compile` (native) writes it, [`load`] reads it. Shared tables are decoded once; a route is decoded when it is
-//! first matched. See [`format`] for the bytes.
+//! `compile` (native) writes it, [`Plan::load`] reads it. Shared tables are decoded once; a route is decoded when it
+//! is first matched. See [`mod@format`] for the bytes.
 
 use crate::{cache, limit, policy, token, upstream};
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
+use std::rc::Rc;
 
 pub mod format;
+
+/// Plans for the tests of every module.
+#[cfg(test)]
+#[path = "../../tests/support/plans.rs"]
+pub(crate) mod samples;
+#[cfg(test)]
+use crate as tollgate;
+
+/// A loaded plan.
+#[derive(Debug)]
+pub struct Plan {
+    bytes: Vec<u8>,
+    shared: Shared,
+    entries: format::List,
+    routes: format::List,
+    /// Routes decoded so far.
+    decoded: Vec<OnceCell<Rc<Route>>>,
+    hash: String,
+}
+
+impl Plan {
+    /// Reads a plan that [`format::write`] wrote.
+    ///
+    /// # Errors
+    /// A plan that is cut short, corrupt or of another format; see [`format::LoadError`]. No bytes make it panic.
+    pub fn load(bytes: Vec<u8>) -> Result<Plan, format::LoadError> {
+        format::load(bytes)
+    }
+
+    /// What all routes share.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Content hash, 32 lower-case hexadecimal digits: the plan's identity in events, health and explain.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Number of routes.
+    pub fn len(&self) -> usize {
+        self.decoded.len()
+    }
+
+    /// Whether there is no route.
+    pub fn is_empty(&self) -> bool {
+        self.decoded.is_empty()
+    }
+
+    /// A route by its index; decoded at the first call.
+    ///
+    /// # Errors
+    /// An index that the plan does not have, or a route that does not decode.
+    pub fn route(&self, index: u32) -> Result<Rc<Route>, format::LoadError> {
+        let missing = || format::LoadError::Missing("route of this index");
+        let cell = usize::try_from(index).ok().and_then(|i| self.decoded.get(i)).ok_or_else(missing)?;
+        if let Some(route) = cell.get() {
+            return Ok(Rc::clone(route));
+        }
+        let route = Rc::new(self.routes.get(&self.bytes, index)?);
+        Ok(Rc::clone(cell.get_or_init(|| route)))
+    }
+
+    /// The matcher's entries of an API, an index into [`Shared::apis`].
+    ///
+    /// # Errors
+    /// An index that the plan does not have, or entries that do not decode.
+    pub fn entries(&self, api: u32) -> Result<Vec<Entry<'_>>, format::LoadError> {
+        self.entries.get(&self.bytes, api)
+    }
+}
 
 /// A place in the route files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

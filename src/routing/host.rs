@@ -1,0 +1,212 @@
+//! Host names: their canonical form, and which host pattern is the most specific for one.
+
+use crate::fault::{Fault, Reason};
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Longest host name in bytes, without the dot of the root (RFC 1035 §2.3.4).
+const MAX_NAME: usize = 253;
+/// Longest label in bytes.
+const MAX_LABEL: usize = 63;
+
+/// The host of an authority in canonical form: lower case, without port, without the dot of the root. Borrowed where
+/// it has that form already.
+///
+/// Names are ASCII letters, digits, `-` and `_` (an internationalised name comes as its A-labels); IPv4 addresses are
+/// in dotted decimal form, IPv6 addresses in brackets. What WHATWG parsing would read as an IPv4 address of another
+/// form (`0x7f.1`) is refused.
+///
+/// # Errors
+/// `malformed-host`.
+pub fn canonical(authority: &str) -> Result<Cow<'_, str>, Fault> {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or_else(malformed)?;
+        if !(port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) {
+            return Err(malformed());
+        }
+        let address: Ipv6Addr = address.parse().map_err(|_| malformed())?;
+        return Ok(Cow::Owned(format!("[{}]", ipv6(address))));
+    }
+    let host = match authority.split_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        Some(_) => return Err(malformed()),
+        None => authority,
+    };
+    name(host.strip_suffix('.').unwrap_or(host))
+}
+
+/// The canonical form of a host pattern of a route file: a host name, or `*.` and a host name.
+///
+/// # Errors
+/// Text for the author of the pattern.
+pub fn pattern(source: &str) -> Result<String, String> {
+    let (wildcard, host) = match source.strip_prefix("*.") {
+        Some(host) => ("*.", host),
+        None => ("", source),
+    };
+    let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+    match canonical(host) {
+        Ok(_) if !wildcard.is_empty() && is_address => {
+            Err(format!("`{source}`: an address has no subdomains"))
+        }
+        Ok(_) if !host.starts_with('[') && host.contains(':') => {
+            Err(format!("`{source}` has a port; hosts match on every port"))
+        }
+        Ok(canonical) => Ok(format!("{wildcard}{canonical}")),
+        Err(_) => {
+            Err(format!("`{source}` is no host; write a name such as `api.example.com` or `*.example.com`"))
+        }
+    }
+}
+
+/// Whether the `Host` field of a request names the authority of its URL.
+///
+/// Raw workerd joins `Host` and request target as they come, so that `GET .example.org/` with `Host: a` yields a URL
+/// of the host `a.example.org`. A gateway that sees both compares them.
+pub fn agrees(authority: &str, host: &str) -> bool {
+    authority.eq_ignore_ascii_case(host)
+}
+
+fn malformed() -> Fault {
+    Fault::new(Reason::MalformedHost, "The request names no valid host.")
+}
+
+/// An empty port is allowed (RFC 3986 §3.2.3).
+fn is_port(port: &str) -> bool {
+    port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+}
+
+fn name(host: &str) -> Result<Cow<'_, str>, Fault> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= MAX_LABEL
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if host.len() > MAX_NAME || !host.split('.').all(is_label) {
+        return Err(malformed());
+    }
+    // The URL standard takes a host for an IPv4 address if its last label is a number, decimal or hexadecimal.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let number = last.bytes().all(|b| b.is_ascii_digit())
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    if number && host.parse::<Ipv4Addr>().is_err() {
+        return Err(malformed());
+    }
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Ok(Cow::Owned(host.to_ascii_lowercase()));
+    }
+    Ok(Cow::Borrowed(host))
+}
+
+/// RFC 5952, but IPv4-mapped addresses in hexadecimal, as the URL standard writes them.
+fn ipv6(address: Ipv6Addr) -> String {
+    match address.to_ipv4_mapped() {
+        Some(_) => {
+            let [.., high, low] = address.segments();
+            format!("::ffff:{high:x}:{low:x}")
+        }
+        None => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hosts_have_one_form() {
+        for (authority, host) in [
+            ("api.example.com", "api.example.com"),
+            ("API.Example.COM:8443", "api.example.com"),
+            ("api.example.com.", "api.example.com"),
+            ("api.example.com.:80", "api.example.com"),
+            ("localhost:", "localhost"),
+            ("127.0.0.1:8787", "127.0.0.1"),
+            ("[::1]:8787", "[::1]"),
+            ("[2001:DB8:0:0::1]", "[2001:db8::1]"),
+            ("[::ffff:1.2.3.4]", "[::ffff:102:304]"),
+            ("a_b.internal", "a_b.internal"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(canonical(authority).unwrap(), host, "{authority}");
+            assert!(matches!(canonical(host).unwrap(), Cow::Borrowed(_)) || host.starts_with('['), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_host_is_refused() {
+        for authority in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a:b",
+            "a:99999",
+            "a:1:2",
+            "a:+1",
+            "[::1",
+            "[::1]x",
+            "[::1]:x",
+            "[1.2.3.4]",
+            "[fe80::1%25eth0]",
+            "a b",
+            "a%41",
+            "a/b",
+            "user@a",
+            "bücher.example",
+            "1.2.3",
+            "1.2.3.4.5",
+            "0x7f.1",
+            "256.1.1.1",
+            "01.2.3.4",
+            "a.0x",
+            "1",
+            "a*",
+            "a\0",
+        ] {
+            let fault = canonical(authority).expect_err(authority);
+            assert_eq!(fault.reason, Reason::MalformedHost);
+        }
+        assert!(canonical(&"a".repeat(64)).is_err());
+        assert!(canonical(&"a.".repeat(127)).is_ok());
+        assert!(canonical(&format!("{}.bb", "a.".repeat(126))).is_err());
+    }
+
+    #[test]
+    fn patterns() {
+        assert_eq!(pattern("API.example.com").unwrap(), "api.example.com");
+        assert_eq!(pattern("*.Example.com").unwrap(), "*.example.com");
+        for wrong in ["*", "*.", "a.*.b", "*.1.2.3.4", "*.[::1]", "a:80", "https://a", "a/b", ""] {
+            assert!(pattern(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_lengthens_the_host_is_noticed() {
+        assert!(agrees("Api.example.com:80", "api.example.com:80"));
+        assert!(!agrees("api.example.com.evil.org", "api.example.com"));
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_hosts_are_fixed_points_of_url_parsing(authority in "[a-zA-Z0-9._:\\[\\]x-]{1,24}") {
+            if let Ok(host) = canonical(&authority) {
+                prop_assert_eq!(&canonical(&host).unwrap(), &host);
+                // Punycode is judged by the resolver, not here.
+                if !host.contains("xn--") {
+                    let url = url::Url::parse(&format!("https://{host}/")).unwrap();
+                    prop_assert_eq!(url.host_str(), Some(&*host));
+                }
+            }
+        }
+
+        #[test]
+        fn no_text_panics(authority in any::<String>()) {
+            let _ = canonical(&authority);
+            let _ = pattern(&authority);
+        }
+    }
+}

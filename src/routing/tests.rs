@@ -1,0 +1,184 @@
+use super::*;
+use crate::plan::samples::{TestApi, api, plan};
+
+fn router(apis: &[TestApi]) -> Router {
+    Router::new(plan(apis))
+}
+
+/// The name of the route found, `METHOD template`, or the miss.
+fn find(router: &Router, host: &str, method: &str, path: &str) -> Result<String, Miss> {
+    router.find(host, method, path).map(|found| found.route.name.clone())
+}
+
+#[test]
+fn the_most_specific_host_goes_first() {
+    let router = router(&[
+        api(&[], "", &["GET /any", "GET /{x}/any"]),
+        api(&["api.example.com", "www.example.com"], "", &["GET /exact"]),
+        api(&["*.example.com"], "", &["GET /wildcard"]),
+        api(&["*.eu.example.com"], "", &["GET /eu"]),
+        api(&["example.com"], "/apex", &["GET /apex"]),
+    ]);
+    for (host, path, api) in [
+        ("api.example.com", "/exact", 1),
+        ("www.example.com", "/exact", 1),
+        ("other.example.com", "/wildcard", 2),
+        ("a.b.example.com", "/wildcard", 2),
+        ("a.eu.example.com", "/eu", 3),
+        ("a.b.eu.example.com", "/eu", 3),
+        ("eu.example.com", "/wildcard", 2),
+        ("example.com", "/apex/apex", 4),
+        ("example.com", "/any", 0),
+        ("example.org", "/any", 0),
+        ("notexample.com", "/any", 0),
+        ("[::1]", "/any", 0),
+        ("", "/any", 0),
+    ] {
+        assert_eq!(router.find(host, "GET", path).expect(host).route.api, api, "{host}{path}");
+    }
+    // The level that knows the base path decides, also where it has no such route.
+    assert_eq!(find(&router, "api.example.com", "GET", "/wildcard"), Err(Miss::NotFound { api: Some(1) }));
+    assert_eq!(find(&router, "a.eu.example.com", "GET", "/any"), Err(Miss::NotFound { api: Some(3) }));
+    // A host of its own without that base path leaves the request to the next level.
+    assert_eq!(find(&router, "example.com", "GET", "/nothing"), Err(Miss::NotFound { api: Some(0) }));
+}
+
+#[test]
+fn the_longest_base_of_whole_segments_goes_first() {
+    let router = router(&[
+        api(&[], "/orders", &["GET /", "GET /{id}", "GET /v2/{id}"]),
+        api(&[], "/orders/v2", &["GET /", "GET /{id}"]),
+        api(&["api.example.com"], "/orders/v3", &["GET /"]),
+    ]);
+    for (path, expected) in [
+        ("/orders", Ok(0)),
+        ("/orders/", Ok(0)),
+        ("/orders/1", Ok(0)),
+        ("/orders/v2x", Ok(0)),
+        ("/orders/v2", Ok(1)),
+        ("/orders/v2/", Ok(1)),
+        ("/orders/v2/1", Ok(1)),
+        ("/orders/v2/1/2", Err(Some(1))),
+        ("/orders/1/", Err(Some(0))),
+        ("/ordersx", Err(None)),
+        ("/order", Err(None)),
+        ("/", Err(None)),
+        ("*", Err(None)),
+        ("", Err(None)),
+    ] {
+        let found = router.find("h", "GET", path).map(|found| found.route.api);
+        assert_eq!(found, expected.map_err(|api| Miss::NotFound { api }), "{path}");
+    }
+    assert_eq!(router.find("api.example.com", "GET", "/orders/v2/1").unwrap().route.api, 1);
+    assert_eq!(router.find("api.example.com", "GET", "/orders/v3").unwrap().route.api, 2);
+}
+
+#[test]
+fn parameters_are_slices_of_the_path() {
+    let router = router(&[api(
+        &[],
+        "/b",
+        &["GET /{id}", "GET /{id}/items/{item}", "GET /img-{n}.png", "GET /files/{*rest}", "GET /files/"],
+    )]);
+    let params = |path: &str| {
+        let found = router.find("h", "GET", path).expect(path);
+        found.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(params("/b/7"), "id=7");
+    assert_eq!(params("/b/a%2Fb%20c"), "id=a%2Fb%20c");
+    assert_eq!(params("/b/7/items/8"), "id=7 item=8");
+    assert_eq!(params("/b/img-1.png"), "n=1");
+    assert_eq!(params("/b/img-.png"), "id=img-.png");
+    assert_eq!(params("/b/files/x/y/"), "rest=x/y/");
+    let found = router.find("h", "GET", "/b/7/items/8").unwrap();
+    assert_eq!((found.params.len(), found.params.is_empty()), (2, false));
+    // A catch-all is never empty: this is the route of its own.
+    assert_eq!(params("/b/files/"), "");
+    assert_eq!(router.find("h", "GET", "/b/7").unwrap().params.get("id"), Some("7"));
+    assert_eq!(router.find("h", "GET", "/b/7").unwrap().params.get("x"), None);
+}
+
+#[test]
+fn methods() {
+    let router = router(&[api(
+        &[],
+        "",
+        &[
+            "GET /a",
+            "POST /a",
+            "HEAD /h",
+            "GET /h",
+            "* /any",
+            "GET /any",
+            "OPTIONS /o",
+            "PURGE /p",
+            "PUT /{x}",
+        ],
+    )]);
+    let allow = |allow: &str| (allow.to_owned(), 0);
+    for (method, path, expected) in [
+        ("GET", "/a", Ok("GET /a")),
+        ("HEAD", "/a", Ok("GET /a")),
+        ("HEAD", "/h", Ok("HEAD /h")),
+        ("GET", "/any", Ok("GET /any")),
+        ("HEAD", "/any", Ok("GET /any")),
+        ("BREW", "/any", Ok("* /any")),
+        ("OPTIONS", "/any", Ok("* /any")),
+        ("OPTIONS", "/o", Ok("OPTIONS /o")),
+        ("PURGE", "/p", Ok("PURGE /p")),
+        // Methods are case-sensitive (RFC 9110 §9.1).
+        ("get", "/a", Err(false)),
+        ("*", "/a", Err(false)),
+        ("", "/a", Err(false)),
+        // The matched template alone is asked, not `/{x}`.
+        ("PUT", "/a", Err(false)),
+        ("OPTIONS", "/a", Err(true)),
+    ] {
+        let expected = expected.map(str::to_owned).map_err(|options| {
+            let (allow, api) = allow("GET, POST, HEAD, OPTIONS");
+            if options { Miss::Options { allow, api } } else { Miss::Method { allow, api } }
+        });
+        assert_eq!(find(&router, "h", method, path), expected, "{method} {path}");
+    }
+    let (allow, api) = allow("OPTIONS");
+    assert_eq!(find(&router, "h", "HEAD", "/o"), Err(Miss::Method { allow, api }));
+}
+
+#[test]
+fn explain_names_the_winner_and_why_the_others_lost() {
+    let router = router(&[
+        api(&[], "", &["GET /orders/me"]),
+        api(&["api.example.com"], "/orders", &["GET /{id}", "POST /me"]),
+        api(&["api.example.com"], "", &["GET /orders/{x}"]),
+        api(&["api.example.com"], "/orders", &["GET /me"]),
+        api(&["*.example.com"], "/orders", &["GET /me", "GET /you"]),
+        api(&["example.com"], "/orders", &["GET /me"]),
+    ]);
+    let verdicts = |method: &str, path: &str| {
+        let candidates = router.candidates("api.example.com", method, path).unwrap();
+        candidates.into_iter().map(|c| (c.api, c.template, c.verdict)).collect::<Vec<_>>()
+    };
+    let me = |first| {
+        vec![
+            (1, "/orders/me".to_owned(), first),
+            (1, "/orders/{id}".to_owned(), Verdict::LessSpecificPath),
+            (2, "/orders/{x}".to_owned(), Verdict::ShorterBase),
+            (3, "/orders/me".to_owned(), Verdict::DeclaredLater),
+            (4, "/orders/me".to_owned(), Verdict::LessSpecificHost),
+            (0, "/orders/me".to_owned(), Verdict::LessSpecificHost),
+        ]
+    };
+    assert_eq!(verdicts("POST", "/orders/me"), me(Verdict::Won(2)));
+    assert_eq!(verdicts("GET", "/orders/me"), me(Verdict::Method));
+    assert_eq!(verdicts("GET", "/nothing"), []);
+}
+
+#[test]
+fn templates_that_conflict_make_the_api_unusable_and_no_other() {
+    let router = router(&[api(&[], "/a", &["GET /{x}", "GET /{y}"]), api(&[], "/b", &["GET /"])]);
+    let miss = router.find("h", "GET", "/a/1").unwrap_err();
+    assert!(
+        matches!(miss, Miss::Unusable(Unusable::Conflict(Conflict { ref template, .. })) if template == "/{y}")
+    );
+    assert!(router.find("h", "GET", "/b").is_ok());
+}
