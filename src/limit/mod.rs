@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub mod calendar;
 pub mod gcra;
 pub mod key;
+pub mod message;
 pub mod quota;
 pub mod sliding;
 mod state;
