@@ -8,5 +8,6 @@ pub mod limit;
 pub mod plan;
 pub mod policy;
 pub mod routing;
+pub mod sql;
 pub mod token;
 pub mod upstream;

@@ -16,6 +16,7 @@ pub mod calendar;
 pub mod gcra;
 pub mod key;
 pub mod message;
+pub mod object;
 pub mod quota;
 pub mod sliding;
 mod state;
