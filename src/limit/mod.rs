@@ -13,8 +13,10 @@
 use serde::{Deserialize, Serialize};
 
 pub mod calendar;
+pub mod fields;
 pub mod gcra;
 pub mod key;
+pub mod memory;
 pub mod message;
 pub mod object;
 pub mod quota;
