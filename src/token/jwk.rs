@@ -3,6 +3,7 @@
 use super::Algorithm;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
+use std::fmt;
 
 /// Smallest RSA modulus in bits (RFC 7518 §3.3, §3.5).
 pub const MIN_RSA_BITS: usize = 2048;
@@ -12,13 +13,22 @@ pub const MAX_RSA_BITS: usize = 8192;
 pub const MAX_SECRET: usize = 1024;
 
 /// A key that can verify signatures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     /// `kid`.
     pub kid: Option<String>,
     kind: Kind,
     algorithm: Option<Algorithm>,
     jwk: String,
+}
+
+/// Without the material, which may be a secret.
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = formatter.debug_struct("Key");
+        parts.field("kid", &self.kid).field("kind", &self.kind).field("algorithm", &self.algorithm);
+        parts.finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

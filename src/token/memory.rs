@@ -6,13 +6,14 @@
 //! Nothing of the tag is ever shown. An unkeyed fast hash would let anyone compute a collision offline and be taken
 //! for somebody else; an unkeyed SHA-256 would be safe too and several times slower.
 //!
-//! Bounded twice, by entries and by the tokens' bytes (an identity is about as large as its token), with two
-//! generations: when the younger is full it becomes the older and the older is forgotten. A hit in the older moves
+//! Bounded twice, by entries and by the tokens' bytes (an identity takes a few times its token's bytes, about ten
+//! times if its issuer writes many tiny claims), with two generations: when the younger is full it becomes the older and the older is forgotten. A hit in the older moves
 //! to the younger, so what is used stays. Everything is O(1), and a hit allocates nothing.
 
 use super::Identity;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
@@ -26,7 +27,6 @@ pub const BYTES: usize = 4 * 1024 * 1024;
 pub struct Tag(u128);
 
 /// The memory.
-#[derive(Debug)]
 pub struct Memory {
     secret: [u8; 16],
     epoch: u64,
@@ -38,7 +38,14 @@ pub struct Memory {
     old: Generation,
 }
 
-#[derive(Debug, Default)]
+/// Without the secret and without the callers.
+impl fmt::Debug for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Memory").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct Generation {
     map: HashMap<Slot, Entry, BuildHasherDefault<Truncate>>,
     bytes: usize,
@@ -58,7 +65,6 @@ impl Hash for Slot {
     }
 }
 
-#[derive(Debug)]
 struct Entry {
     identity: Arc<Identity>,
     until: u64,

@@ -31,11 +31,12 @@ pub fn verify(
     signing_input: &str,
     signature: &[u8],
 ) -> Result<bool, KeyError> {
-    let jwk: Map<String, Value> =
-        serde_json::from_str(jwk).map_err(|_| KeyError("the key is no JSON object"))?;
-    if !Key::parse(&jwk).map_err(KeyError)?.fits(algorithm) {
+    let key = object(jwk).and_then(|jwk| Key::parse(&jwk).map_err(KeyError))?;
+    if !key.fits(algorithm) {
         return Err(KeyError("the key does not fit the algorithm"));
     }
+    // In the form that the host gets, without what makes importers stumble.
+    let jwk = object(key.jwk())?;
     let message = signing_input.as_bytes();
     let rsa = |parameters| {
         let components = RsaPublicKeyComponents { n: octets(&jwk, "n")?, e: octets(&jwk, "e")? };
@@ -66,6 +67,10 @@ pub fn verify(
             Ok(key.verify(message, signature).is_ok())
         }
     }
+}
+
+fn object(json: &str) -> Result<Map<String, Value>, KeyError> {
+    serde_json::from_str(json).map_err(|_| KeyError("the key is no JSON object"))
 }
 
 fn octets(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyError> {
@@ -111,8 +116,7 @@ impl DevelopmentKey {
     /// # Errors
     /// If the text is no P-256 JWK whose `d` belongs to its `x` and `y`.
     pub fn from_jwk(json: &str) -> Result<DevelopmentKey, KeyError> {
-        let jwk: Map<String, Value> =
-            serde_json::from_str(json).map_err(|_| KeyError("the key is no JSON object"))?;
+        let jwk = object(json)?;
         if jwk.get("kty").is_none_or(|kty| kty != "EC") || jwk.get("crv").is_none_or(|crv| crv != "P-256") {
             return Err(KeyError("the key is not of the curve P-256"));
         }

@@ -151,6 +151,14 @@ fn a_secret_is_meant_whatever_the_kid() {
 }
 
 #[test]
+fn secrets_are_not_shown_for_debugging() {
+    let set = KeySet::secret(&"s".repeat(32)).unwrap();
+    let k = Base64UrlUnpadded::encode_string(&[b's'; 32]);
+    assert!(set.candidates(None, Algorithm::HS256)[0].jwk().contains(&k));
+    assert!(!format!("{set:?}").contains(&k));
+}
+
+#[test]
 fn inconsistent_issuers_are_named() {
     use Algorithm::{ES256, HS256, RS256};
     let jwks = Keys::Jwks { url: "https://id.example/jwks".into(), ttl: 1, interval: 1, max_stale: 1 };

@@ -68,6 +68,29 @@ fn a_secret_verifies_its_own_tags() {
 }
 
 #[test]
+fn the_other_curves_verify_their_own_signatures() {
+    use ring::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, Ed25519KeyPair};
+    let random = SystemRandom::new();
+    let encode = Base64UrlUnpadded::encode_string;
+
+    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap();
+    let pair =
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, document.as_ref(), &random).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(48);
+    let jwk = json!({ "kty": "EC", "crv": "P-384", "x": encode(x), "y": encode(y) }).to_string();
+    let signature = pair.sign(&random, b"a.b").unwrap();
+    assert_eq!(verify(Algorithm::ES384, &jwk, "a.b", signature.as_ref()), Ok(true));
+    assert_eq!(verify(Algorithm::ES384, &jwk, "a.c", signature.as_ref()), Ok(false));
+    assert!(verify(Algorithm::ES256, &jwk, "a.b", signature.as_ref()).is_err());
+
+    let pair = Ed25519KeyPair::from_pkcs8(Ed25519KeyPair::generate_pkcs8(&random).unwrap().as_ref()).unwrap();
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref()) }).to_string();
+    let signature = pair.sign(b"a.b");
+    assert_eq!(verify(Algorithm::EdDSA, &jwk, "a.b", signature.as_ref()), Ok(true));
+    assert_eq!(verify(Algorithm::EdDSA, &jwk, "a.c", signature.as_ref()), Ok(false));
+}
+
+#[test]
 fn a_public_key_is_never_taken_for_a_secret() {
     let set = DevelopmentKey::generate().unwrap().public_set();
     let key = KeySet::parse(&set).unwrap().candidates(None, Algorithm::ES256).remove(0);
