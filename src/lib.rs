@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 
 pub mod cache;
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod config;
 pub mod fault;
 pub mod header;
 pub mod limit;

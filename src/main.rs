@@ -1,2 +1,8 @@
 //! The `tollgate` command.
-fn main() {}
+#![deny(missing_docs)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

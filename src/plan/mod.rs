@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod compile;
 pub mod format;
 
 /// Plans for the tests of every module.

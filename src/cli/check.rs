@@ -1,0 +1,50 @@
+//! `tollgate check`: all that is wrong with the route files, in every environment.
+
+use super::print;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tollgate::config::{self, problem};
+
+/// Checks the route files in every environment and prints all errors and warnings.
+#[derive(Args)]
+pub struct Check {
+    /// The folder of route files.
+    #[arg(long, value_name = "DIR", default_value = "routes")]
+    routes: PathBuf,
+    /// Check one environment only.
+    #[arg(long, value_name = "ENV", conflicts_with = "deploy")]
+    env: Option<String>,
+    /// Check that ENV may be deployed: refuses development issuers, loopback and bare-address origins, and a test
+    /// build.
+    #[arg(long, value_name = "ENV")]
+    deploy: Option<String>,
+    /// Print one JSON object in place of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Runs it.
+    pub fn run(self) -> ExitCode {
+        let only = self.deploy.as_deref().or(self.env.as_deref());
+        let (environments, problems) = match config::read(&self.routes) {
+            Ok(files) => config::check(&files, only, self.deploy.is_some()),
+            Err(problem) => (Vec::new(), vec![*problem]),
+        };
+        let failed = problems.iter().any(|p| p.severity == problem::Severity::Error);
+        if self.json {
+            print(&format!(
+                "{}\n",
+                json!({ "ok": !failed, "environments": environments, "problems": problems })
+            ));
+        } else {
+            print(&problem::render(&problems));
+            if !failed {
+                print(&format!("ok: {}\n", environments.join(", ")));
+            }
+        }
+        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}

@@ -1,0 +1,68 @@
+//! `tollgate compile`: route files → the plan of one environment.
+
+use super::print;
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tollgate::config::{self, problem};
+
+/// Compiles the route files of one environment into a plan.
+#[derive(Args)]
+pub struct Compile {
+    /// The folder of route files.
+    #[arg(long, value_name = "DIR", default_value = "routes")]
+    routes: PathBuf,
+    /// The environment.
+    #[arg(long, value_name = "ENV")]
+    env: String,
+    /// The file to write; replaced as a whole, or left as it is.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Compile {
+    /// Runs it.
+    pub fn run(self) -> ExitCode {
+        let compiled = match config::compile(&self.routes, &self.env) {
+            Ok(compiled) => compiled,
+            Err(problems) => {
+                eprint!("{}", problem::render(&problems));
+                return ExitCode::FAILURE;
+            }
+        };
+        eprint!("{}", problem::render(&compiled.warnings));
+        if let Err(error) = replace(&self.out, &compiled.plan) {
+            eprintln!("{}: cannot be written: {error}", self.out.display());
+            return ExitCode::FAILURE;
+        }
+        print(&format!(
+            "{} {} ({}): {} bytes, {} API versions, {} routes, {} limits\n",
+            self.out.display(),
+            compiled.hash,
+            self.env,
+            compiled.plan.len(),
+            compiled.shared.apis.len(),
+            compiled.routes.len(),
+            compiled.shared.limits.len(),
+        ));
+        ExitCode::SUCCESS
+    }
+}
+
+/// Writes beside `path` and renames, so that whoever watches never reads half a plan.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(name);
+    let written = std::fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}

@@ -1,0 +1,344 @@
+//! Route files as people write them: read, checked, compiled into a plan.
+//!
+//! Text → [`tree`] (YAML with places) → [`variables`] of one environment → [`structure`] against the JSON Schema of
+//! [`settings`] → typed values → [`crate::plan::compile`]. All problems come at once, each at its place with a
+//! remedy. Native only; the edge sees nothing but the plan.
+
+mod de;
+mod load;
+pub mod problem;
+mod reference;
+pub mod schema;
+pub mod settings;
+pub mod structure;
+pub mod tree;
+pub mod units;
+pub mod variables;
+mod wrangler;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{Files, read};
+pub use reference::reference;
+
+use crate::plan::compile::{self, File, Input, OwnedEntry, problem};
+use crate::plan::{Entry, Plan, Route, Shared, format};
+use problem::{Problem, Severity, Span};
+use serde::Deserialize;
+use settings::{ApiFile, GatewayFile, Variable};
+use std::path::Path;
+use structure::Finding;
+use tree::{Node, Value};
+use variables::Variables;
+
+/// A plan and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The plan's bytes.
+    pub plan: Vec<u8>,
+    /// The plan's content hash, as in events and health.
+    pub hash: String,
+    /// What all routes share.
+    pub shared: Shared,
+    /// The matcher's entries of each API: template, methods, routes.
+    pub entries: Vec<Vec<OwnedEntry>>,
+    /// The routes.
+    pub routes: Vec<Route>,
+    /// What is probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Compiles the routes folder for one environment.
+///
+/// # Errors
+/// Everything that is wrong, warnings included.
+pub fn compile(routes: &Path, environment: &str) -> Result<Compiled, Vec<Problem>> {
+    compile_files(&read(routes).map_err(|problem| vec![*problem])?, environment)
+}
+
+/// The same from files in memory.
+///
+/// # Errors
+/// Everything that is wrong, warnings included.
+pub fn compile_files(files: &Files, environment: &str) -> Result<Compiled, Vec<Problem>> {
+    let (compiled, problems) = run(&Sources::parse(files), files, environment, false);
+    compiled.ok_or(problems)
+}
+
+/// Checks the files in every environment, or in `only`. For `deploy`, what suits a developer's machine alone is an
+/// error too. Returns the environments checked, and the problems in order of their places.
+pub fn check(files: &Files, only: Option<&str>, deploy: bool) -> (Vec<String>, Vec<Problem>) {
+    let sources = Sources::parse(files);
+    let environments = match only {
+        Some(environment) => vec![environment.to_owned()],
+        None => sources.environments(),
+    };
+    let mut all: Vec<(Problem, Vec<String>)> = Vec::new();
+    for environment in &environments {
+        for problem in run(&sources, files, environment, deploy).1 {
+            match all.iter_mut().find(|(known, _)| *known == problem) {
+                Some((_, seen)) => {
+                    if !seen.contains(environment) {
+                        seen.push(environment.clone());
+                    }
+                }
+                None => all.push((problem, vec![environment.clone()])),
+            }
+        }
+    }
+    let mut problems: Vec<Problem> = all
+        .into_iter()
+        .map(|(mut problem, seen)| {
+            if seen.len() < environments.len() {
+                problem.environments = seen;
+            }
+            problem
+        })
+        .collect();
+    if deploy && cfg!(feature = "trap") {
+        problems.push(Problem {
+            severity: Severity::Error,
+            code: "test-build",
+            file: "Cargo.toml".into(),
+            span: Span::default(),
+            message: "this build has the feature `trap`, which is for tests".into(),
+            help: Some("build without it".into()),
+            environments: Vec::new(),
+            excerpt: String::new(),
+        });
+    }
+    sort(&mut problems);
+    (environments, problems)
+}
+
+fn sort(problems: &mut [Problem]) {
+    problems.sort_by(|a, b| {
+        (&a.file, a.span, a.severity, &a.message).cmp(&(&b.file, b.span, b.severity, &b.message))
+    });
+}
+
+/// The files' trees, the same for every environment.
+struct Sources {
+    files: Vec<File>,
+    /// Index of gateway.yaml.
+    gateway: Option<usize>,
+    broken: Vec<Problem>,
+}
+
+impl Sources {
+    fn parse(input: &Files) -> Sources {
+        let mut sources = Sources { files: Vec::new(), gateway: None, broken: Vec::new() };
+        let mut unreadable_gateway = false;
+        for (name, text) in &input.routes {
+            let is_gateway = is_gateway(name);
+            match tree::parse(text) {
+                Ok(tree) => {
+                    let file = File { name: name.clone(), text: text.clone(), tree };
+                    if is_gateway && sources.gateway.is_some() {
+                        let message = "there are two gateway files".to_owned();
+                        let help = Some("keep one of gateway.yaml, gateway.yml and gateway.json".to_owned());
+                        let span = Span::default();
+                        sources.broken.push(problem(
+                            Severity::Error,
+                            "two-gateways",
+                            &file,
+                            span,
+                            message,
+                            help,
+                        ));
+                    } else if is_gateway {
+                        sources.gateway = Some(sources.files.len());
+                    }
+                    sources.files.push(file);
+                }
+                Err((span, message, help)) => {
+                    unreadable_gateway |= is_gateway;
+                    let none = Node { value: Value::Null, span, variable: None };
+                    let file = File { name: name.clone(), text: text.clone(), tree: none };
+                    sources.broken.push(problem(Severity::Error, "syntax", &file, span, message, help));
+                }
+            }
+        }
+        if sources.gateway.is_none() && !unreadable_gateway {
+            sources.broken.push(Problem {
+                severity: Severity::Error,
+                code: "no-gateway",
+                file: format!("{}/gateway.yaml", input.root),
+                span: Span::default(),
+                message: "this file is missing".into(),
+                help: Some("make it, with `tollgate: 1`; it holds what all APIs share".into()),
+                environments: Vec::new(),
+                excerpt: String::new(),
+            });
+        }
+        sources
+    }
+
+    fn gateway(&self) -> Option<&Node> {
+        self.files.get(self.gateway?).map(|file| &file.tree)
+    }
+
+    /// The declared environments; `dev` if there are none.
+    fn environments(&self) -> Vec<String> {
+        let declared = self.gateway().and_then(|root| root.get("environments"));
+        match declared.map(|node| &node.value) {
+            Some(Value::List(items)) => items.iter().filter_map(Node::text).map(str::to_owned).collect(),
+            _ => vec!["dev".to_owned()],
+        }
+    }
+}
+
+fn is_gateway(name: &str) -> bool {
+    name.split_once('/')
+        .is_some_and(|(_, file)| matches!(file, "gateway.yaml" | "gateway.yml" | "gateway.json"))
+}
+
+/// Compiles the files for one environment.
+fn run(
+    sources: &Sources,
+    input: &Files,
+    environment: &str,
+    deploy: bool,
+) -> (Option<Compiled>, Vec<Problem>) {
+    let mut problems = sources.broken.clone();
+    let Some((gateway, root)) = sources.gateway.zip(sources.gateway()) else { return (None, problems) };
+    let mut files = sources.files.clone();
+
+    let environments = sources.environments();
+    let mut head_findings = Vec::new();
+    let declared = declared(root);
+    let mut variables = Variables::resolve(&declared, &environments, environment, root, &mut head_findings);
+    if !environments.iter().any(|known| known == environment) {
+        let help = problem::nearest(environment, environments.iter().map(String::as_str));
+        head_findings.push(Finding {
+            span: root.place(&["environments".to_owned()]),
+            code: "unknown-environment",
+            message: format!("there is no environment `{environment}`"),
+            help: Some(match help {
+                Some(word) => format!("did you mean `{word}`?"),
+                None => "add it to `environments`".into(),
+            }),
+        });
+    }
+
+    let gateway_schema = schema::gateway();
+    let api_schema = schema::api();
+    let mut gateway_file: Option<GatewayFile> = None;
+    let mut apis: Vec<(usize, ApiFile)> = Vec::new();
+    for (index, file) in files.iter_mut().enumerate() {
+        let mut findings = Vec::new();
+        if index == gateway {
+            findings.append(&mut head_findings);
+            if let Value::Map(entries) = &mut file.tree.value {
+                for (key, value) in entries {
+                    if key.name != "variables" && key.name != "environments" {
+                        variables.substitute(value, &mut findings);
+                    }
+                }
+            }
+            findings.extend(structure::check(&gateway_schema, &file.tree));
+        } else {
+            variables.substitute(&mut file.tree, &mut findings);
+            findings.extend(structure::check(&api_schema, &file.tree));
+        }
+        if findings.is_empty() {
+            let untyped = |error: serde::de::value::Error| Finding {
+                span: file.tree.span,
+                code: "structure",
+                message: error.to_string(),
+                help: None,
+            };
+            if index == gateway {
+                match GatewayFile::deserialize(de::Reading(&file.tree)) {
+                    Ok(typed) => gateway_file = Some(typed),
+                    Err(error) => findings.push(untyped(error)),
+                }
+            } else {
+                match ApiFile::deserialize(de::Reading(&file.tree)) {
+                    Ok(typed) => apis.push((index, typed)),
+                    Err(error) => findings.push(untyped(error)),
+                }
+            }
+        }
+        for finding in findings {
+            let Finding { span, code, message, help } = finding;
+            problems.push(problem(Severity::Error, code, file, span, message, help));
+        }
+    }
+    let structured = problems.is_empty();
+    let Some(gateway_file) = gateway_file else {
+        sort(&mut problems);
+        return (None, problems);
+    };
+
+    let typed = Input { environment, deploy, files: &files, gateway: (gateway, &gateway_file), apis: &apis };
+    let mut found = Vec::new();
+    let output = compile::compile(&typed, &mut found);
+    // While a file cannot be read, what looks unused may be used there.
+    found.retain(|problem| structured || problem.code != "unused");
+    problems.append(&mut found);
+    if structured {
+        for name in declared.keys().filter(|name| !variables.used.contains(*name)) {
+            if let Some(file) = files.get(gateway) {
+                let span = file.tree.key_place(&["variables".to_owned(), name.clone()]);
+                let message = format!("no file uses the variable `{name}`");
+                let help = Some("remove it".to_owned());
+                problems.push(problem(Severity::Warning, "unused", file, span, message, help));
+            }
+        }
+    }
+    problems.append(&mut wrangler::check(input, &files, gateway, environment, &output.shared));
+    let entries: Vec<Vec<Entry<'_>>> = output
+        .entries
+        .iter()
+        .map(|api| {
+            api.iter()
+                .map(|(template, methods)| Entry {
+                    template,
+                    methods: methods.iter().map(|(method, route)| (method.as_str(), *route)).collect(),
+                })
+                .collect()
+        })
+        .collect();
+    sort(&mut problems);
+    problems.dedup();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return (None, problems);
+    }
+    let written = format::write(&output.shared, &entries, &output.routes).map_err(|error| error.to_string());
+    // Loading proves that the gateway will take what was written.
+    let loaded = written.and_then(|plan| {
+        Plan::load(plan.clone())
+            .map(|loaded| (plan, loaded.hash().to_owned()))
+            .map_err(|error| error.to_string())
+    });
+    match loaded {
+        Ok((plan, hash)) => {
+            drop(entries);
+            let compiled = Compiled {
+                hash,
+                plan,
+                shared: output.shared,
+                entries: output.entries,
+                routes: output.routes,
+                warnings: problems.clone(),
+            };
+            (Some(compiled), problems)
+        }
+        Err(error) => {
+            if let Some(file) = files.get(gateway) {
+                let span = Span::default();
+                problems.push(problem(Severity::Error, "plan", file, span, error, None));
+            }
+            (None, problems)
+        }
+    }
+}
+
+/// The variables that can be read. What is wrong with others, the check of the whole file says.
+fn declared(root: &Node) -> indexmap::IndexMap<String, Variable> {
+    let entries = root.get("variables").map(Node::entries).unwrap_or_default();
+    let typed = |node| Variable::deserialize(de::Reading(node)).ok();
+    entries.iter().filter_map(|(key, node)| Some((key.name.clone(), typed(node)?))).collect()
+}

@@ -1,0 +1,119 @@
+//! What is wrong in a route file: where, what, and the remedy.
+
+use serde::Serialize;
+use std::fmt;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// No plan is made.
+    Error,
+    /// The plan is made, but probably not what was meant.
+    Warning,
+}
+
+/// A place in a text. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Span {
+    /// Line; 0 where the whole file is meant.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+    /// Characters to underline on that line, at least 1.
+    pub length: u32,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Stable word for the kind of problem, e.g. `unknown-key`.
+    pub code: &'static str,
+    /// The file, e.g. `routes/orders/v2.yaml`.
+    pub file: String,
+    /// Where in the file.
+    #[serde(flatten)]
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The environments that have the problem; empty: all.
+    pub environments: Vec<String>,
+    /// The line of the file, for display.
+    #[serde(skip)]
+    pub excerpt: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if self.span.line > 0 {
+            write!(f, ":{}:{}", self.span.line, self.span.column)?;
+        }
+        if self.severity == Severity::Warning {
+            write!(f, ": warning: {}", self.message)?;
+        } else {
+            write!(f, ": {}", self.message)?;
+        }
+        if !self.environments.is_empty() {
+            write!(f, " (in {})", self.environments.join(", "))?;
+        }
+        let gutter = self.span.line.to_string().len().max(3);
+        if self.span.line > 0 && !self.excerpt.trim().is_empty() {
+            // A window of the line around the place: generated files may have endless lines. Tabs and control
+            // characters become spaces, so that the caret stands right and nothing reaches the terminal.
+            let column = usize::try_from(self.span.column).unwrap_or(1).max(1);
+            let from = if column > 90 { column.saturating_sub(60) } else { 0 };
+            let shown: String = self
+                .excerpt
+                .chars()
+                .skip(from)
+                .take(120)
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect();
+            let room = shown.chars().count().saturating_sub(column.saturating_sub(1).saturating_sub(from));
+            let length = usize::try_from(self.span.length).unwrap_or(1).min(room).max(1);
+            write!(f, "\n {:>gutter$} | {}", self.span.line, shown.trim_end())?;
+            let indent = " ".repeat(column.saturating_sub(1).saturating_sub(from));
+            write!(f, "\n {:>gutter$} | {indent}{}", "", "^".repeat(length))?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n {:>gutter$} = help: {help}", "")?;
+        }
+        Ok(())
+    }
+}
+
+/// Renders findings one after the other, with a closing count.
+pub fn render(problems: &[Problem]) -> String {
+    let mut out = String::new();
+    for problem in problems {
+        out.push_str(&problem.to_string());
+        out.push_str("\n\n");
+    }
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    let warnings = problems.len().saturating_sub(errors);
+    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    if errors > 0 || warnings > 0 {
+        out.push_str(&format!("{}, {}\n", plural(errors, "error"), plural(warnings, "warning")));
+    }
+    out
+}
+
+/// The word of `known` that is most like `word`, if any is like it.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_ascii_lowercase();
+    // Long words come from nobody's typing; the distance is quadratic.
+    if lower.chars().count() > 64 {
+        return None;
+    }
+    known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_ascii_lowercase()), k))
+        .filter(|(distance, k)| *distance <= (k.len().max(lower.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}

@@ -1,0 +1,177 @@
+//! The two kinds of files.
+
+use super::*;
+use crate::config::units::{Date, Host, Link, Match};
+use indexmap::IndexMap;
+
+/// `routes/gateway.yaml`: what all APIs share.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct GatewayFile {
+    /// Version of the file format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub tollgate: u32,
+    /// Name of the gateway in `Via`, `Cache-Status` and `Proxy-Status`. Default: `tollgate`.
+    #[schemars(length(min = 1, max = 64))]
+    pub name: Option<String>,
+    /// The environments. Each but `dev` has its `[env.NAME]` in `wrangler.toml`. Default: `[dev]`.
+    #[serde(default)]
+    pub environments: Vec<String>,
+    /// Variables with a value for each environment. `${name}` stands for the value in any value of any route file;
+    /// `$${` is a literal `${`.
+    #[serde(default)]
+    pub variables: IndexMap<String, Variable>,
+    /// Where the gateway's own pages are served.
+    pub admin: Option<Admin>,
+    /// Which events are kept.
+    pub events: Option<Events>,
+    /// Believe inbound `Forwarded` and `X-Forwarded-*`: only where another proxy that sets them stands in front.
+    /// Default: false.
+    pub trust_forwarded: Option<bool>,
+    /// What every route must have. An exception carries `because:` where it is made.
+    #[serde(default)]
+    pub require: Vec<Requirement>,
+    /// Issuers of tokens, for every API to name.
+    #[serde(default)]
+    pub issuers: IndexMap<String, Issuer>,
+    /// Limits and quotas, for every API to name as `shared/NAME`. Their counts are shared between the APIs.
+    #[serde(default)]
+    pub limits: IndexMap<String, Limit>,
+    /// Cache rules, for every API to name.
+    #[serde(default)]
+    pub caches: IndexMap<String, Cache>,
+    /// CORS settings, for every API to name.
+    #[serde(default)]
+    pub cors: IndexMap<String, Cors>,
+    /// Upstreams, for every API to name.
+    #[serde(default)]
+    pub upstreams: IndexMap<String, Upstream>,
+    /// Settings of every route, unless an API file or the route says otherwise.
+    #[serde(default)]
+    pub defaults: Settings,
+}
+
+/// `routes/<api>/<version>.yaml`: one version of one API.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct ApiFile {
+    /// Version of the file format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub tollgate: u32,
+    /// Name of the API.
+    pub api: String,
+    /// Who owns it: a team, a mailbox.
+    #[schemars(length(min = 1, max = 128))]
+    pub owner: String,
+    /// The version that this file describes, and its life.
+    pub version: Version,
+    /// Hosts that serve it. Default: every host.
+    #[serde(default)]
+    pub hosts: Vec<Host>,
+    /// Path before all its templates, e.g. `/orders/v2`. Default: none.
+    pub base: Option<String>,
+    /// The upstream of its routes, unless a route names another.
+    pub upstream: Option<UpstreamUse>,
+    /// Issuers of its own.
+    #[serde(default)]
+    pub issuers: IndexMap<String, Issuer>,
+    /// Limits and quotas of its own.
+    #[serde(default)]
+    pub limits: IndexMap<String, Limit>,
+    /// Cache rules of its own.
+    #[serde(default)]
+    pub caches: IndexMap<String, Cache>,
+    /// CORS settings of its own.
+    #[serde(default)]
+    pub cors: IndexMap<String, Cors>,
+    /// Upstreams of its own.
+    #[serde(default)]
+    pub upstreams: IndexMap<String, Upstream>,
+    /// Settings of its routes, unless a route says otherwise.
+    #[serde(default)]
+    pub defaults: Settings,
+    /// The routes, by operation name. Only a retired version may have none.
+    #[serde(default)]
+    pub routes: IndexMap<String, Route>,
+}
+
+/// An API version and its life.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct Version {
+    /// Its name, e.g. `v2`.
+    pub name: String,
+    /// Its status. Default: `current`.
+    #[serde(default)]
+    pub status: Status,
+    /// Since when it is deprecated (`Deprecation`, RFC 9745). Only and always with `deprecated`.
+    pub since: Option<Date>,
+    /// When it ends (`Sunset`, RFC 8594). Only with `deprecated`; not before `since`.
+    pub sunset: Option<Date>,
+    /// A page about the deprecation (`Link` with `rel="deprecation"`). Only with `deprecated`.
+    pub link: Option<Link>,
+    /// The URL of the version that follows (`Link` with `rel="successor-version"`). Not with `current`.
+    pub successor: Option<Link>,
+}
+
+/// Where an API version stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// In service.
+    #[default]
+    Current,
+    /// In service, and every answer warns.
+    Deprecated,
+    /// Out of service: every request is answered with 410.
+    Retired,
+}
+
+/// One route.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct Route {
+    /// Methods and path template below `base`.
+    #[serde(rename = "match")]
+    pub matches: Match,
+    /// The upstream, if not the file's.
+    pub upstream: Option<UpstreamUse>,
+    /// The path and query sent upstream, with `{name}` for captured parameters. Default: the client's path.
+    #[schemars(length(min = 1))]
+    pub rewrite: Option<String>,
+    /// Upstream calls, made in parallel and merged into one JSON answer under these names, in this order. In place
+    /// of `upstream` and `rewrite`. 1 to 6.
+    pub combine: Option<IndexMap<String, Call>>,
+    /// Everything that `defaults` may hold too.
+    #[serde(flatten)]
+    pub settings: Settings,
+}
+
+/// What `defaults` and each route may say. A key of the route replaces that of the file's `defaults`, which replaces
+/// that of the gateway's; a list grows instead by `add:`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// Who may call. Every route must have it, its own or by `defaults`.
+    pub auth: Option<AuthUse>,
+    /// Scopes that a caller needs.
+    pub scopes: Option<Scopes>,
+    /// Limits and quotas, all of which must hold.
+    pub limits: Option<Limits>,
+    /// Whether answers are cached. Default: no.
+    pub cache: Option<CacheUse>,
+    /// Cross-origin requests. Default: none are allowed.
+    pub cors: Option<CorsUse>,
+    /// Bounds on the request body. Default: none but the platform's.
+    pub body: Option<BodyUse>,
+    /// How long the upstream may take. Default: 15s to the headers, 30s in total.
+    pub timeout: Option<Timeout>,
+    /// Edits of header fields.
+    pub headers: Option<HeadersUse>,
+    /// Refuse plain HTTP. Not enforced in the environment `dev`, which is served over plain HTTP. Default: false.
+    pub https: Option<bool>,
+    /// How many further targets are tried when one cannot be reached, for requests that may safely be sent twice.
+    /// Default: all of the upstream's, at most 2.
+    #[schemars(range(max = 5))]
+    pub failover: Option<u8>,
+    /// Paths that are refused elsewhere and pass here.
+    pub paths: Option<Paths>,
+    /// Why this is an exception from `require`.
+    #[schemars(length(min = 3))]
+    pub because: Option<String>,
+}

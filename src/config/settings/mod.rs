@@ -1,0 +1,43 @@
+//! The route files as types. Their doc comments are the reference (`docs/route-files.md`) and the descriptions in
+//! the JSON Schemas; one settings struct per policy.
+
+mod files;
+mod policies;
+mod shared;
+
+pub use files::*;
+pub use policies::*;
+pub use shared::*;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The word `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Nothing {
+    /// Switched off, also where `defaults` say otherwise.
+    None,
+}
+
+/// One text or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum OneOrMany {
+    /// One.
+    One(#[schemars(length(min = 1))] String),
+    /// Several.
+    Many(#[schemars(length(min = 1))] Vec<String>),
+}
+
+impl OneOrMany {
+    /// All of them.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            OneOrMany::One(one) => std::slice::from_ref(one),
+            OneOrMany::Many(many) => many,
+        }
+    }
+}

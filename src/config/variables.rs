@@ -1,0 +1,177 @@
+//! Variables: declared in gateway.yaml with a type and a value per environment, written `${name}` in any value.
+
+use super::problem::{Span, nearest};
+use super::settings::{Scalar, Variable, VariableType};
+use super::structure::Finding;
+use super::tree::{Node, Value};
+use super::units;
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+
+/// The values of one environment.
+pub struct Variables {
+    values: IndexMap<String, Value>,
+    /// Names that some file used.
+    pub used: BTreeSet<String>,
+}
+
+impl Variables {
+    /// Resolves the declared variables for `environment`. `root` is gateway.yaml, for places.
+    pub fn resolve(
+        declared: &IndexMap<String, Variable>,
+        environments: &[String],
+        environment: &str,
+        root: &Node,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let mut values = IndexMap::new();
+        for (name, variable) in declared {
+            let at = |rest: &[&str]| {
+                let mut path = vec!["variables".to_owned(), name.clone()];
+                path.extend(rest.iter().map(|part| (*part).to_owned()));
+                path
+            };
+            for other in variable.values.keys().filter(|e| !environments.contains(e)) {
+                let help = nearest(other, environments.iter().map(String::as_str));
+                findings.push(Finding {
+                    span: root.key_place(&at(&["values", other])),
+                    code: "unknown-environment",
+                    message: format!("`{other}` is not among `environments`"),
+                    help: help.map(|word| format!("did you mean `{word}`?")),
+                });
+            }
+            let (value, place) = match (variable.values.get(environment), &variable.default) {
+                (Some(value), _) => (value, at(&["values", environment])),
+                (None, Some(value)) => (value, at(&["default"])),
+                (None, None) => {
+                    findings.push(Finding {
+                        span: root.key_place(&at(&[])),
+                        code: "unset-variable",
+                        message: format!(
+                            "the variable `{name}` has no value in the environment `{environment}`"
+                        ),
+                        help: Some(format!("add `{environment}: …` to its `values`, or a `default`")),
+                    });
+                    continue;
+                }
+            };
+            match typed(variable.kind, value) {
+                Ok(value) => {
+                    values.insert(name.clone(), value);
+                }
+                Err(message) => findings.push(Finding {
+                    span: root.place(&place),
+                    code: "variable-type",
+                    message,
+                    help: None,
+                }),
+            }
+        }
+        Variables { values, used: BTreeSet::new() }
+    }
+
+    /// Replaces variables in every value of `node`.
+    pub fn substitute(&mut self, node: &mut Node, findings: &mut Vec<Finding>) {
+        match &mut node.value {
+            Value::List(items) => items.iter_mut().for_each(|item| self.substitute(item, findings)),
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    if key.name.contains("${") {
+                        findings.push(finding(
+                            key.span,
+                            "variable-in-key",
+                            "variables cannot stand in keys".into(),
+                            None,
+                        ));
+                    }
+                    self.substitute(value, findings);
+                }
+            }
+            Value::Text(text) if text.contains("${") => {
+                if let Some((value, variable)) = self.expand(text, node.span, findings) {
+                    node.value = value;
+                    node.variable = variable;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn expand(
+        &mut self,
+        text: &str,
+        at: Span,
+        findings: &mut Vec<Finding>,
+    ) -> Option<(Value, Option<String>)> {
+        let mut out = String::new();
+        let mut rest = text;
+        let mut last = None;
+        while let Some((before, after)) = rest.split_once("${") {
+            if let Some(before) = before.strip_suffix('$') {
+                out.push_str(before);
+                out.push_str("${");
+                rest = after;
+                continue;
+            }
+            out.push_str(before);
+            let Some((name, after)) = after.split_once('}') else {
+                let help = Some("close it with `}`, or write `$${` for a literal `${`".into());
+                findings.push(finding(at, "bad-variable", "a `${` is not closed".into(), help));
+                return None;
+            };
+            let Some(value) = self.values.get(name) else {
+                let help = match nearest(name, self.values.keys().map(String::as_str)) {
+                    Some(word) => format!("did you mean `${{{word}}}`?"),
+                    None => "declare it under `variables` in gateway.yaml".into(),
+                };
+                findings.push(finding(
+                    at,
+                    "unknown-variable",
+                    format!("there is no variable `{name}`"),
+                    Some(help),
+                ));
+                return None;
+            };
+            self.used.insert(name.to_owned());
+            last = Some(name.to_owned());
+            if out.is_empty() && before.is_empty() && after.is_empty() && rest.len() == text.len() {
+                return Some((value.clone(), last));
+            }
+            match value {
+                Value::Text(value) => out.push_str(value),
+                Value::Int(value) => out.push_str(&value.to_string()),
+                Value::Bool(value) => out.push_str(&value.to_string()),
+                _ => {}
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        Some((Value::Text(out), last))
+    }
+}
+
+fn finding(span: Span, code: &'static str, message: String, help: Option<String>) -> Finding {
+    Finding { span, code, message, help }
+}
+
+/// Checks a value against the variable's type.
+fn typed(kind: VariableType, value: &Scalar) -> Result<Value, String> {
+    let unit = |unit: &str| match value {
+        Scalar::Text(text) => units::check(unit, text).map(|()| Value::Text(text.clone())),
+        _ => Err(format!("expected {}", units::describe(unit))),
+    };
+    match (kind, value) {
+        (VariableType::String, Scalar::Text(text)) => Ok(Value::Text(text.clone())),
+        (VariableType::String, _) => Err("expected a text; put it into quotes".into()),
+        (VariableType::Integer, Scalar::Integer(number)) => Ok(Value::Int(*number)),
+        (VariableType::Integer, _) => Err("expected a whole number".into()),
+        (VariableType::Boolean, Scalar::Boolean(value)) => Ok(Value::Bool(*value)),
+        (VariableType::Boolean, _) => Err("expected `true` or `false`".into()),
+        (VariableType::Url, _) => unit("URL"),
+        (VariableType::Host, _) => unit("host"),
+        (VariableType::Duration, _) => unit("duration"),
+        (VariableType::Size, _) => unit("size"),
+        (VariableType::Rate, _) => unit("rate"),
+        (VariableType::Quota, _) => unit("quota"),
+    }
+}

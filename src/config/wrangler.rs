@@ -1,0 +1,106 @@
+//! What wrangler.toml and `.dev.vars` must have for the route files to work: environments and secrets.
+
+use super::load::Files;
+use super::problem::{Problem, Severity, Span};
+use super::tree::{Node, Value};
+use crate::plan::Shared;
+use crate::plan::compile::{File, problem};
+
+/// The secret that the gateway's own pages need.
+const ADMIN: &str = "TOLLGATE_ADMIN_TOKEN";
+
+/// Compares with wrangler.toml, if there is one. `dev` is its top level.
+pub fn check(
+    input: &Files,
+    files: &[File],
+    gateway: usize,
+    environment: &str,
+    shared: &Shared,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let (Some(text), Some(gateway)) = (&input.wrangler, files.get(gateway)) else { return problems };
+    let wrangler = |span: Span, code, message: String, help: &str| {
+        let tree = Node { value: Value::Null, span, variable: None };
+        let file = File { name: "wrangler.toml".into(), text: text.clone(), tree };
+        problem(Severity::Error, code, &file, span, message, Some(help.to_owned()).filter(|h| !h.is_empty()))
+    };
+    let table: toml::Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let at: toml::de::Error = error;
+            let before = at.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let line = before.matches('\n').count().saturating_add(1);
+            let column = before.rsplit('\n').next().unwrap_or("").chars().count().saturating_add(1);
+            let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let span = Span { line: narrow(line), column: narrow(column), length: 1 };
+            problems.push(wrangler(span, "syntax", at.message().to_owned(), ""));
+            return problems;
+        }
+    };
+    let section = table.get("env").and_then(|envs| envs.get(environment)).and_then(toml::Value::as_table);
+    let section = match section {
+        Some(section) => section,
+        None if environment == "dev" => &table,
+        None => {
+            let list = gateway.tree.get("environments").map(|node| &node.value);
+            let item = match list {
+                Some(Value::List(items)) => items.iter().find(|item| item.text() == Some(environment)),
+                _ => None,
+            };
+            let span = item.map_or(gateway.tree.span, |item| item.span);
+            let message = format!("wrangler.toml has no `[env.{environment}]`");
+            let help = Some("add it, complete in itself: bindings are not inherited".to_owned());
+            problems.push(problem(Severity::Error, "unknown-environment", gateway, span, message, help));
+            return problems;
+        }
+    };
+    let required: Vec<&str> = section
+        .get("secrets")
+        .and_then(|secrets| secrets.get("required"))
+        .and_then(toml::Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    let heading =
+        if environment == "dev" { "[secrets]".to_owned() } else { format!("[env.{environment}.secrets]") };
+    if !required.contains(&ADMIN) {
+        let help = format!("add `required = [\"{ADMIN}\"]` under `{heading}`");
+        let message = format!("the gateway's own pages need the secret `{ADMIN}`");
+        problems.push(wrangler(Span::default(), "missing-secret", message, &help));
+    }
+    for name in &shared.secrets {
+        for (file, span) in places(files, name) {
+            if !required.contains(&name.as_str()) {
+                let message = format!("the secret `{name}` is not among those that wrangler.toml requires");
+                let help = Some(format!("add it to `required` under `{heading}` in wrangler.toml"));
+                problems.push(problem(Severity::Error, "missing-secret", file, span, message, help));
+            }
+            if environment == "dev" && !input.dev_vars.as_deref().is_some_and(|vars| has(vars, name)) {
+                let message = format!("the secret `{name}` has no value for development");
+                let help = Some(format!("add `{name}=…` to .dev.vars; until then its routes answer 503"));
+                problems.push(problem(Severity::Warning, "missing-secret", file, span, message, help));
+            }
+        }
+    }
+    problems
+}
+
+/// Where a secret is named.
+fn places<'f>(files: &'f [File], name: &str) -> Vec<(&'f File, Span)> {
+    let mut places = Vec::new();
+    for file in files {
+        for (_, issuer) in file.tree.get("issuers").map(Node::entries).unwrap_or_default() {
+            let secret = issuer.get("keys").and_then(|keys| keys.get("secret"));
+            places.extend(secret.filter(|node| node.text() == Some(name)).map(|node| (file, node.span)));
+        }
+    }
+    places
+}
+
+/// Whether a dotenv file gives `name` a value.
+fn has(vars: &str, name: &str) -> bool {
+    vars.lines().filter_map(|line| line.trim().split_once('=')).any(|(key, value)| {
+        key.trim_start_matches("export ").trim() == name && !value.trim().trim_matches(['"', '\'']).is_empty()
+    })
+}
