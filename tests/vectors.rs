@@ -4,6 +4,8 @@
 
 #[path = "vectors/jose.rs"]
 mod jose;
+#[path = "vectors/ratelimit.rs"]
+mod ratelimit;
 
 use std::path::PathBuf;
 

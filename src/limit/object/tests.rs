@@ -384,4 +384,40 @@ proptest! {
             }
         }
     }
+
+    /// A request that asks two objects, over a network that loses messages and replies: whatever is lost, neither
+    /// limit ever lets more pass than it allows, and what was refunded may be used again.
+    #[test]
+    fn two_objects_never_over_admit_whatever_is_lost(
+        steps in prop::collection::vec((0u8..8, 0u8..8, 0u8..8), 1..60),
+    ) {
+        let objects = [Database::new(), Database::new()];
+        let rules = [Algorithm::Quota { limit: 9, period: Period::Day }, Algorithm::Quota { limit: 6, period: Period::Day }];
+        let (mut passed, mut kept) = (0, 0);
+        for (request, (first, second, refund)) in steps.into_iter().enumerate() {
+            let id = request.to_string();
+            // 0: the message is lost, 1: its reply is, otherwise both arrive. A gateway cannot tell 0 from 1.
+            let ask = |object: usize, fate: u8| {
+                let charge = (fate > 0).then(|| charged(&objects[object], Some(&id), &[("q", rules[object])], T0)[0]);
+                charge.filter(|_| fate > 1).is_some_and(|verdict| verdict.admitted)
+            };
+            if ask(0, first) && ask(1, second) {
+                passed += 1;
+            } else if refund > 0 {
+                // Also to an object that may never have charged.
+                refunded(&objects[0], &id, T0);
+                refunded(&objects[1], &id, T0);
+                if refund == 1 {
+                    refunded(&objects[0], &id, T0);
+                }
+            } else {
+                kept += 1;
+            }
+            for (object, rule) in objects.iter().zip(&rules) {
+                let left = remaining(object, ("q", *rule), T0);
+                let used = rule.capacity() - left;
+                prop_assert!(passed <= used && used <= passed + kept, "{passed} passed, {kept} kept, {used} used");
+            }
+        }
+    }
 }
