@@ -64,6 +64,11 @@ fn a_new_epoch_forgets_and_an_old_one_is_not_remembered() {
     assert!(memory.get(tag, &[0], NOW, 1).is_none());
     memory.put(tag, 1, identity(0, "t"), u64::MAX, 1);
     assert!(memory.get(tag, &[0], NOW, 1).is_some());
+    // What was verified before the change neither enters nor pushes out what was verified after it.
+    let late = memory.tag("late");
+    memory.put(late, 4, identity(0, "late"), u64::MAX, 0);
+    assert!(memory.get(late, &[0], NOW, 1).is_none());
+    assert!(memory.get(tag, &[0], NOW, 1).is_some());
     // The first token after a change of keys is remembered without another look.
     let other = memory.tag("other");
     memory.put(other, 1, identity(0, "other"), u64::MAX, 2);
