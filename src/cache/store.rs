@@ -4,6 +4,7 @@ use super::{Control, KeyPart, Rule, control, key::Hash};
 use crate::header::{self, Headers};
 use crate::policy::headers::Edit;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Field of a stored response that holds its metadata. Removed when served.
 pub const STORED: &str = "tollgate-stored";
@@ -236,10 +237,31 @@ pub(super) fn vary_hash(names: &str, request: &dyn Headers) -> String {
     let mut hash = Hash(Sha256::new());
     for name in names.split(',') {
         hash.part(b'n', name);
-        hash.optional(b'v', request.get(name).as_deref());
+        let value =
+            request.get(name).map(|value| if is_loose(name) { Cow::Owned(normal(&value)) } else { value });
+        hash.optional(b'v', value.as_deref());
     }
     let mut out = String::with_capacity(64);
     hash.finish(&mut out);
+    out
+}
+
+/// Fields whose letter case and whitespace mean nothing, and which differ between any two browsers otherwise.
+fn is_loose(name: &str) -> bool {
+    matches!(name, "accept-encoding" | "accept-language")
+}
+
+/// A list in the one form that stands for all of the same meaning (§4.1): lower case, no whitespace, and in
+/// order of the alphabet if no element has a weight, for then all are liked alike.
+fn normal(value: &str) -> String {
+    let lower = value.to_ascii_lowercase();
+    let mut elements: Vec<&str> = header::list(&lower).collect();
+    if !lower.contains(';') {
+        elements.sort_unstable();
+        elements.dedup();
+    }
+    let mut out = elements.join(",");
+    out.retain(|c| !matches!(c, ' ' | '\t'));
     out
 }
 

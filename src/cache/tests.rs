@@ -261,6 +261,25 @@ fn one_variant_is_kept() {
 }
 
 #[test]
+fn browsers_that_accept_the_same_share_a_variant() {
+    for (field, first, second, same) in [
+        ("accept-encoding", "gzip, br", "BR,gzip", true),
+        ("accept-encoding", "gzip, br", "gzip", false),
+        ("accept-encoding", "gzip;q=1, br;q=0.5", "gzip; q=1,br;q=0.5", true),
+        ("accept-encoding", "gzip;q=1, br;q=0.5", "br;q=0.5, gzip;q=1", false),
+        ("accept-encoding", "gzip", "gzip;q=0", false),
+        ("accept-language", "en-GB", "en-gb", true),
+        ("x-other", "A, b", "a,b", false),
+        ("x-other", "A, b", "A, b", true),
+    ] {
+        let (first, second) = (fields(&[(field, first)]), fields(&[(field, second)]));
+        let lines = stored(&rule(Some(500)), &first, &[("vary", field)]);
+        let verdict = judge(&ask(&second), &lines, &second, NOW);
+        assert_eq!(matches!(verdict, Verdict::Fresh(_)), same, "{field} {second:?}");
+    }
+}
+
+#[test]
 fn what_is_stored_and_served_carries_the_right_fields() {
     let none = fields(&[]);
     let response = [
@@ -338,6 +357,22 @@ proptest! {
         let mut lines = vec![];
         apply(&mut lines, meta.edits());
         prop_assert_eq!(Stored::read(&lines), Some(meta));
+    }
+
+    /// A stored answer serves exactly the requests that agree on every field that `Vary` names.
+    #[test]
+    fn variants_match_field_by_field(
+        names in prop::collection::vec("[xX]-[abc]", 0..4),
+        first in prop::collection::vec(("x-[abc]", "[01]"), 0..4),
+        second in prop::collection::vec(("x-[abc]", "[01]"), 0..4),
+    ) {
+        let lines = stored(&rule(Some(500)), &first, &[("vary", &names.join(" , "))]);
+        let agree = names.iter().all(|n| {
+            let n = n.to_ascii_lowercase();
+            first.get(&n) == second.get(&n)
+        });
+        let verdict = judge(&ask(&second), &lines, &second, NOW);
+        prop_assert_eq!(matches!(verdict, Verdict::Fresh(_)), agree, "{:?}", verdict);
     }
 
     #[test]
