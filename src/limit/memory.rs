@@ -12,6 +12,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// Denials that are remembered at most; the oldest half goes when it is reached.
 pub const MAX_DENIALS: usize = 8_192;
 
+/// How long a denial is believed at most, in milliseconds. By itself it could not change before its wait ends, but a
+/// charge that another object refused may be refunded after it has made this one refuse: without a bound, one such
+/// moment would close a monthly quota in this isolate for the rest of the month.
+pub const MAX_TRUST_MS: u64 = 60_000;
+
 /// Keys that have a share at most.
 pub const MAX_SHARES: usize = 8_192;
 
@@ -40,7 +45,9 @@ pub struct Memory {
 #[derive(Clone, Copy, Debug)]
 struct Denial {
     since: u64,
+    /// When it is no longer believed.
     until: u64,
+    retry: u64,
     reset: u64,
     remaining: u64,
     cost: u32,
@@ -73,7 +80,7 @@ impl Memory {
     }
 
     /// The denial that still holds at `now` (milliseconds since 1970, the isolate's clock), if one is remembered: the
-    /// object would refuse too, short of a refund in between. A clock that went back forgets.
+    /// object would refuse too, short of a refund within the last [`MAX_TRUST_MS`]. A clock that went back forgets.
     pub fn denied(&self, asked: &Asked<'_>, now: u64) -> Option<Verdict> {
         if self.denials.iter().all(Map::is_empty) {
             return None;
@@ -85,11 +92,15 @@ impl Memory {
             admitted: false,
             remaining: denial.remaining,
             reset_ms: denial.reset.saturating_sub(now),
-            retry_ms: if denial.until == super::NEVER { super::NEVER } else { denial.until - now },
+            retry_ms: if denial.retry == super::NEVER {
+                super::NEVER
+            } else {
+                denial.retry.saturating_sub(now)
+            },
         })
     }
 
-    /// Remembers a denial until the moment it could change. `sent` is when the question left, by the isolate's clock:
+    /// Remembers a denial until the moment it could change, at most [`MAX_TRUST_MS`]. `sent` is when the question left, by the isolate's clock:
     /// counted from then the memory never outlasts the denial, however long the answer took. Admissions are not
     /// remembered.
     pub fn remember(&mut self, asked: &Asked<'_>, verdict: &Verdict, sent: u64) {
@@ -98,7 +109,8 @@ impl Memory {
         }
         let denial = Denial {
             since: sent,
-            until: sent.saturating_add(verdict.retry_ms),
+            until: sent.saturating_add(verdict.retry_ms.min(MAX_TRUST_MS)),
+            retry: sent.saturating_add(verdict.retry_ms),
             reset: sent.saturating_add(verdict.reset_ms),
             remaining: verdict.remaining,
             cost: asked.cost,

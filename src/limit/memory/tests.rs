@@ -79,6 +79,19 @@ fn a_denial_is_remembered_until_it_could_change() {
 }
 
 #[test]
+fn a_long_denial_is_asked_again_after_a_minute() {
+    // The fifth of five a day is charged and about to be refunded, for another object refuses the request. One that
+    // comes in between is refused until midnight; the isolate must not refuse until midnight too.
+    let (object, limit) = (named(1), limit("quota", Algorithm::Quota { limit: 5, period: Period::Day }));
+    let asked = Asked { object: &object, limit: &limit, cost: 1 };
+    let mut memory = Memory::new([7; 16]);
+    memory.remember(&asked, &denial(36_000_000), T0);
+    let last = memory.denied(&asked, T0 + MAX_TRUST_MS - 1).unwrap();
+    assert_eq!(last.retry_ms, 36_000_000 - MAX_TRUST_MS + 1, "the client is told the whole wait");
+    assert_eq!(memory.denied(&asked, T0 + MAX_TRUST_MS), None);
+}
+
+#[test]
 fn admissions_are_not_remembered() {
     let (object, limit) = (named(1), bucket());
     let asked = Asked { object: &object, limit: &limit, cost: 1 };
