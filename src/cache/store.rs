@@ -2,6 +2,7 @@
 
 use super::{Control, KeyPart, Rule, control, key::Hash};
 use crate::header::{self, Headers};
+use crate::policy::auth;
 use crate::policy::headers::Edit;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -175,7 +176,7 @@ pub fn storable(
     }
     let vary = match response.get("vary") {
         None => String::new(),
-        Some(value) => vary(&value, request)?,
+        Some(value) => vary(&value, ask, request)?,
     };
     let cache_control = field.map(|v| v.into_owned());
     Ok(Stored { received: times.received, age, ttl, shared, vary, cache_control, length })
@@ -209,7 +210,7 @@ fn initial_age(response: &dyn Headers, times: Times) -> u64 {
 }
 
 /// The names of a `Vary` and the hash of what the request has for them.
-fn vary(value: &str, request: &dyn Headers) -> Result<String, &'static str> {
+fn vary(value: &str, ask: &Ask, request: &dyn Headers) -> Result<String, &'static str> {
     let mut names = String::with_capacity(value.len());
     for (at, name) in header::list(value).enumerate() {
         if name == "*" {
@@ -218,10 +219,17 @@ fn vary(value: &str, request: &dyn Headers) -> Result<String, &'static str> {
         if !header::is_token(name) || at >= MAX_VARY {
             return Err("vary");
         }
+        let name = name.to_ascii_lowercase();
+        // Fields by which the gateway introduces the caller: what the client sent under these names is not what the
+        // origin got. They may stand in `Vary` only as far as the key tells the same callers apart.
+        let keyed = !ask.shared_only && matches!(name.as_str(), auth::CONSUMER_ID | auth::CONSUMER_ISSUER);
+        if !keyed && auth::is_reserved(None, &name) {
+            return Err("vary-identity");
+        }
         if at > 0 {
             names.push(',');
         }
-        names.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+        names.push_str(&name);
     }
     if names.is_empty() {
         return Ok(names);

@@ -261,6 +261,25 @@ fn one_variant_is_kept() {
 }
 
 #[test]
+fn an_answer_that_varies_by_the_caller_is_not_shared() {
+    let keyed = Rule { key: vec![KeyPart::Consumer], ..rule(None) };
+    for (rule, authenticated, vary, expected) in [
+        (rule(None), true, "X-Consumer-Id", Err("vary-identity")),
+        (rule(None), false, "x-consumer-scopes", Err("vary-identity")),
+        (keyed.clone(), true, "X-Consumer-Id, x-consumer-issuer", Ok(())),
+        (keyed.clone(), true, "x-consumer-scopes", Err("vary-identity")),
+        (rule(None), true, "x-consumers", Ok(())),
+    ] {
+        // A client's own copy, which the origin never sees, makes no difference.
+        let request = fields(&[("x-consumer-id", "ann")]);
+        let ask = request_may_use("GET", &request, &rule, authenticated).unwrap();
+        let response = fields(&[("cache-control", "public, max-age=9"), ("vary", vary)]);
+        let result = storable(&rule, &ask, &request, 200, &response, TIMES).map(drop);
+        assert_eq!(result, expected, "{vary} {authenticated}");
+    }
+}
+
+#[test]
 fn browsers_that_accept_the_same_share_a_variant() {
     for (field, first, second, same) in [
         ("accept-encoding", "gzip, br", "BR,gzip", true),
