@@ -15,6 +15,8 @@ const ORDERS = [
   { id: "1001", item: "kettle", quantity: 1, state: "shipped" },
   { id: "1002", item: "lamp", quantity: 2, state: "open" },
 ];
+/** A PNG of one transparent pixel. */
+const PICTURE = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
 const CHUNK = Buffer.alloc(64 * 1024, "tollgate");
 
 /** Who the gateway says is calling, and every other header that arrived. */
@@ -53,6 +55,7 @@ export function checksum(size) {
 }
 
 const ROUTES = [
+  [/\/health$/, ({ response, state }) => json(response, 200, { ok: true, origin: state.name })],
   [/\/\.well-known\/jwks\.json$/, async ({ response, state }) => {
     state.jwksRequests++;
     const text = await state.jwks();
@@ -74,20 +77,16 @@ const ROUTES = [
     }
     return json(response, 200, { orders: ORDERS, caller: caller(request.headers), origin: state.name }, { "Cache-Control": "private, no-store" });
   }],
+  [/\/orders\/([^/]+)\/checkout$/, ({ request, response, state, found }) => json(response, 202, { id: found[1], state: "paid", caller: caller(request.headers), origin: state.name }, { "Cache-Control": "no-store" })],
+  [/\/pictures\/[^/]+\.png$/, ({ response }) => response.writeHead(200, { "Content-Type": "image/png", "Content-Length": PICTURE.length, "Cache-Control": "public, max-age=3600" }).end(PICTURE)],
   [/\/orders\/summary$/, ({ request, response, state }) => json(response, 200, { open: 1, shipped: 1, caller: caller(request.headers), origin: state.name }, { "Cache-Control": "no-store" })],
   [/\/orders\/(?:v\d+\/)?([^/]+)$/, ({ request, response, state, found }) => {
     const order = ORDERS.find(({ id }) => id === found[1]) ?? { id: found[1], state: "unknown" };
     return json(response, 200, { ...order, caller: caller(request.headers), origin: state.name }, { "Cache-Control": "private, no-store" });
   }],
   [/\/reports(?:\/.*)?$/, ({ request, response, state }) => json(response, 200, { report: "revenue", total: 18_349, caller: caller(request.headers), origin: state.name }, { "Cache-Control": "no-store" })],
-  [/\/health$/, ({ response, state }) => json(response, 200, { ok: true, origin: state.name })],
-  // Everything that arrived, exactly as it did.
-  [/\/echo(?:\/.*)?$/, async ({ request, response, state }) => {
-    const sent = await body(request);
-    return json(response, 200, { method: request.method, url: request.url, rawHeaders: request.rawHeaders, length: sent.length, body: sent.length <= 4096 ? sent.toString("latin1") : null, caller: caller(request.headers), origin: state.name }, { "Cache-Control": "no-store" });
-  }],
   // Server-sent events: ?count=, ?every= in milliseconds.
-  [/\/(?:sse|stream)$/, async ({ response, url }) => {
+  [/\/(?:sse|events)$/, async ({ response, url }) => {
     const count = Number(url.searchParams.get("count") ?? 5), every = Number(url.searchParams.get("every") ?? 100);
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
     for (let n = 1; n <= count && !response.destroyed; n++) {
@@ -129,6 +128,11 @@ const ROUTES = [
   [/\/garbage$/, ({ request }) => void request.socket.end("\x00\x01 this is not HTTP\r\n\r\n")],
   [/\/bad-json$/, ({ response }) => response.writeHead(200, { "Content-Type": "application/json" }).end('{"half":')],
   [/\/huge-json$/, ({ response, url }) => json(response, 200, { filler: "x".repeat(Number(url.searchParams.get("size") ?? 4 * 1024 * 1024)) })],
+  // Everything that arrived, exactly as it did.
+  [/\/echo(?:\/.*)?$/, async ({ request, response, state }) => {
+    const sent = await body(request);
+    return json(response, 200, { method: request.method, url: request.url, rawHeaders: request.rawHeaders, length: sent.length, body: sent.length <= 4096 ? sent.toString("latin1") : null, caller: caller(request.headers), origin: state.name }, { "Cache-Control": "no-store" });
+  }],
 ];
 
 /**
