@@ -3,12 +3,12 @@
 const APIS = 20, EACH = 50;
 /** Measured beside the generated ones. */
 const MEASURED = {
-  open: "{ match: GET /open/{id} }",
+  open: `{ match: "GET /open/{id}" }`,
   token: '{ match: "GET /token/{id}", auth: { jwt: bench }, scopes: ["bench:read"] }',
-  exact_limit: "{ match: GET /exact/{id}, limits: [plenty] }",
-  limited: "{ match: GET /limited/{id}, limits: [none-left] }",
-  cache_hit: "{ match: GET /cached/{id}, cache: { ttl: 1h, override: true } }",
-  combined: "{ match: GET /combined/{id}, combine: { item: { path: \"/item/{id}\" }, stock: { path: \"/stock/{id}\" } } }",
+  exact_limit: `{ match: "GET /exact/{id}", limits: [plenty] }`,
+  limited: `{ match: "GET /limited/{id}", limits: [none-left] }`,
+  cache_hit: `{ match: "GET /cached/{id}", cache: { ttl: 1h, override: true } }`,
+  combined: `{ match: "GET /combined/{id}", combine: { item: { path: "/item/{id}" }, stock: { path: "/stock/{id}" } } }`,
 };
 
 /** What a client calls in each scenario. */
@@ -48,7 +48,7 @@ defaults: { auth: none, cors: web, timeout: { headers: 5s, total: 10s } }
   for (let api = 0; api < APIS; api++) {
     const name = api === 0 ? "bench" : `api${api}`;
     const routes = api === 0 ? measured.map(([id, route]) => `  ${id}: ${route}`) : [];
-    for (let n = routes.length; n < EACH; n++) routes.push(`  route${n}: { match: GET /resource${n}/{id}/part/{part} }`);
+    for (let n = routes.length; n < EACH; n++) routes.push(`  route${n}: { match: "GET /resource${n}/{id}/part/{part}" }`);
     const limits = api === 0 ? "limits:\n  plenty: { rate: 1000000/s, burst: 1000000, per: route }\n  none-left: { quota: 1/month, per: route }\n" : "";
     files[`${name}/v1.yaml`] = `tollgate: 1\napi: ${name}\nowner: bench\nversion: { name: v1 }\nbase: /${name}/v1\nupstream: origin\n${limits}routes:\n${routes.join("\n")}\n`;
   }

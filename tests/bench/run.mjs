@@ -43,8 +43,8 @@ function mint() {
 const token = mint();
 /** @param {string} scenario @returns {Record<string, string>} */
 const sent = (scenario) => ({
-  host: "gateway.example", accept: "application/json", "accept-encoding": "gzip", "user-agent": "wrk/4", origin: "https://app.example",
-  ...(scenario === "token" ? { authorization: `Bearer ${token}` } : {}),
+  Host: "gateway.example", Accept: "application/json", "Accept-Encoding": "gzip", "User-Agent": "wrk/4", Origin: "https://app.example",
+  ...(scenario === "token" ? { Authorization: `Bearer ${token}` } : {}),
 });
 const BODY = '{"id":"kettle","name":"Kettle","price":1999,"tags":["kitchen","steel"]}\n';
 const FIELDS = { "content-type": "application/json", "cache-control": "no-cache", etag: '"bench-1"' };
@@ -163,6 +163,12 @@ async function observe() {
 /** @param {floors.Edits} edits */
 const describe = ({ set, remove }) => [...set.map(([name]) => `set ${name}`), ...remove.map((name) => `remove ${name}`)].join(", ") || "none";
 
+/** Answers with 200. @param {string} name @param {number} port */
+async function works(name, port) {
+  const answer = await call(port, "open");
+  if (answer.status !== 200) throw new Error(`${name} answers ${answer.status}: ${answer.text}\n${bench.log}`);
+}
+
 /** Floor and gateway must give the same answer, but for values that change. @param {string} scenario @param {number} port */
 async function verify(scenario, port) {
   await call(gateway.port, scenario);
@@ -183,7 +189,7 @@ function load(port, scenario) {
   const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout ?? "")?.[1]);
   if (!rate) throw new Error(`wrk: ${error ?? stdout}`);
   const failed = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1];
-  if (failed && !["not_found", "unauthorized", "limited"].includes(scenario)) throw new Error(`${scenario}: ${failed} answers were no 200`);
+  if (failed && !["not_found", "unauthorized", "limited"].includes(scenario)) throw new Error(`${scenario}, port ${port}: ${failed} answers were no 200:\n${bench.log.slice(-2000)}`);
   return rate;
 }
 
@@ -239,6 +245,7 @@ for (const scenario of scenarios) {
   const floor = made[scenario];
   await verify(scenario, floor.port);
   const pairs = /** @type {[string, number, number][]} */ ([[scenario, floor.port, gateway.port]]);
+  if (scenario === "open") for (const [name, { port }] of Object.entries({ bare, same, hono: honoWorker })) await works(name, port);
   if (scenario === "open") pairs.push(["same", floor.port, same.port], ["bare", floor.port, bare.port], ["hono", floor.port, honoWorker.port]);
   const [result, ...others] = paired(pairs, scenario);
   report.scenarios[scenario] = { rps: Math.round(result.rps), ratio: round3(result.ratio), floor_rps: Math.round(result.floor), spread: result.spread.map(round3) };

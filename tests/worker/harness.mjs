@@ -264,12 +264,12 @@ export class Gateway {
 /**
  * One request by node:http, which sends method, path and headers as given, and follows nothing.
  * @param {number} port @param {string} method @param {string} path @param {RequestSettings} [settings]
- *   timeout in ms (default 20,000); stream: resolve with the unread `message`
+ *   agent: default none, a connection of its own; timeout in ms (default 20,000); stream: resolve with the unread `message`
  * @returns {Promise<Answer>}
  */
 export function request(port, method, path, { headers = {}, body, agent, timeout = 20_000, stream = false } = {}) {
   return new Promise((go, no) => {
-    const sent = httpRequest({ host: "127.0.0.1", port, method, path, headers, agent, timeout, setHost: !("host" in headers || "Host" in headers) });
+    const sent = httpRequest({ host: "127.0.0.1", port, method, path, headers, agent: agent ?? false, timeout, setHost: !("host" in headers || "Host" in headers) });
     sent.on("timeout", () => sent.destroy(new Error(`no answer in ${timeout} ms: ${method} ${path}`)));
     sent.on("error", no);
     sent.on("response", (message) => {
