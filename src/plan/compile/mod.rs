@@ -2,6 +2,8 @@
 //!
 //! Native only. All problems are collected; nothing stops at the first. The result is used only if none is an error.
 
+mod access;
+mod action;
 mod definitions;
 mod proofs;
 mod route;
