@@ -147,7 +147,9 @@ impl Sources {
                             message,
                             help,
                         ));
-                    } else if is_gateway {
+                        continue;
+                    }
+                    if is_gateway {
                         sources.gateway = Some(sources.files.len());
                     }
                     sources.files.push(file);
@@ -275,8 +277,9 @@ fn run(
     let typed = Input { environment, deploy, files: &files, gateway: (gateway, &gateway_file), apis: &apis };
     let mut found = Vec::new();
     let output = compile::compile(&typed, &mut found);
-    // While a file cannot be read, what looks unused may be used there.
-    found.retain(|problem| structured || problem.code != "unused");
+    // While a file cannot be read or a name is misspelt, what looks unused may be meant there.
+    let nameless = found.iter().any(|problem| problem.code == "unknown-name");
+    found.retain(|problem| problem.code != "unused" || structured && !nameless);
     problems.append(&mut found);
     if structured {
         for name in declared.keys().filter(|name| !variables.used.contains(*name)) {

@@ -44,6 +44,8 @@ fn strict<T: JsonSchema>() -> Value {
 fn publish(mut schema: Value, title: &str) -> String {
     visit(&mut schema, &mut |schema| {
         schema.remove(units::KEYWORD);
+        // Rust's integer types are no formats of JSON Schema.
+        schema.remove("format");
         match schema.get("type").and_then(Value::as_str) {
             // A variable may stand in any value; inside a text only where it is not bound to a pattern.
             Some(kind @ ("integer" | "number" | "boolean")) => {

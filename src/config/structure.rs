@@ -49,6 +49,10 @@ impl<'s> Walker<'s> {
 
     /// `owner` is where the value is shown if it spans lines: its key.
     fn walk(&self, schema: &'s Json, node: &Node, owner: Span, out: &mut Vec<Finding>) {
+        // A variable that could not be resolved.
+        if node.value == Value::Null && node.variable.is_some() {
+            return;
+        }
         let schema = self.resolve(schema);
         let at = match node.value {
             Value::Map(_) | Value::List(_) | Value::Null => owner,
@@ -121,7 +125,12 @@ impl<'s> Walker<'s> {
                         report("bad-value", message, None);
                     }
                 } else if count("minLength").is_some_and(|min| text.trim().chars().count() < min) {
-                    report("too-short", "this text is too short".into(), None);
+                    let short = if text.trim().is_empty() {
+                        "this text must not be empty"
+                    } else {
+                        "this text is too short"
+                    };
+                    report("too-short", short.into(), None);
                 } else if let Some(max) = count("maxLength").filter(|max| text.chars().count() > *max) {
                     report("too-long", format!("this text may have {max} characters at most"), None);
                 }
@@ -334,6 +343,10 @@ fn found(node: &Node) -> String {
         Value::Int(value) => format!("the number {value}"),
         Value::Float(value) => format!("the number {value}"),
         Value::Text(text) if text.chars().count() > 40 => "a text".into(),
+        Value::Text(text) if text.is_empty() => "an empty text".into(),
+        Value::Text(text) if !matches!(super::tree::plain(text), Value::Text(_)) => {
+            format!("the text `{text}`")
+        }
         Value::Text(text) => format!("`{text}`"),
         Value::List(_) => "a list".into(),
         Value::Map(_) => "a mapping".into(),

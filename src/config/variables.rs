@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 /// The values of one environment.
 pub struct Variables {
     values: IndexMap<String, Value>,
+    /// Declared, but without a right value here.
+    unset: BTreeSet<String>,
     /// Names that some file used.
     pub used: BTreeSet<String>,
 }
@@ -25,6 +27,7 @@ impl Variables {
         findings: &mut Vec<Finding>,
     ) -> Self {
         let mut values = IndexMap::new();
+        let mut unset = BTreeSet::new();
         for (name, variable) in declared {
             let at = |rest: &[&str]| {
                 let mut path = vec!["variables".to_owned(), name.clone()];
@@ -52,6 +55,7 @@ impl Variables {
                         ),
                         help: Some(format!("add `{environment}: …` to its `values`, or a `default`")),
                     });
+                    unset.insert(name.clone());
                     continue;
                 }
             };
@@ -59,15 +63,13 @@ impl Variables {
                 Ok(value) => {
                     values.insert(name.clone(), value);
                 }
-                Err(message) => findings.push(Finding {
-                    span: root.place(&place),
-                    code: "variable-type",
-                    message,
-                    help: None,
-                }),
+                Err(message) => {
+                    unset.insert(name.clone());
+                    findings.push(finding("variable-type", root.place(&place), message, None));
+                }
             }
         }
-        Variables { values, used: BTreeSet::new() }
+        Variables { values, unset, used: BTreeSet::new() }
     }
 
     /// Replaces variables in every value of `node`.
@@ -78,8 +80,8 @@ impl Variables {
                 for (key, value) in entries {
                     if key.name.contains("${") {
                         findings.push(finding(
-                            key.span,
                             "variable-in-key",
+                            key.span,
                             "variables cannot stand in keys".into(),
                             None,
                         ));
@@ -88,10 +90,9 @@ impl Variables {
                 }
             }
             Value::Text(text) if text.contains("${") => {
-                if let Some((value, variable)) = self.expand(text, node.span, findings) {
-                    node.value = value;
-                    node.variable = variable;
-                }
+                // What could not be resolved is a finding already; the check of the structure passes over it.
+                let unresolved = (Value::Null, Some(String::new()));
+                (node.value, node.variable) = self.expand(text, node.span, findings).unwrap_or(unresolved);
             }
             _ => {}
         }
@@ -116,17 +117,21 @@ impl Variables {
             out.push_str(before);
             let Some((name, after)) = after.split_once('}') else {
                 let help = Some("close it with `}`, or write `$${` for a literal `${`".into());
-                findings.push(finding(at, "bad-variable", "a `${` is not closed".into(), help));
+                findings.push(finding("bad-variable", at, "a `${` is not closed".into(), help));
                 return None;
             };
             let Some(value) = self.values.get(name) else {
-                let help = match nearest(name, self.values.keys().map(String::as_str)) {
+                self.used.insert(name.to_owned());
+                if self.unset.contains(name) {
+                    return None;
+                }
+                let help = match nearest(name, self.values.keys().chain(&self.unset).map(String::as_str)) {
                     Some(word) => format!("did you mean `${{{word}}}`?"),
                     None => "declare it under `variables` in gateway.yaml".into(),
                 };
                 findings.push(finding(
-                    at,
                     "unknown-variable",
+                    at,
                     format!("there is no variable `{name}`"),
                     Some(help),
                 ));
@@ -150,7 +155,7 @@ impl Variables {
     }
 }
 
-fn finding(span: Span, code: &'static str, message: String, help: Option<String>) -> Finding {
+fn finding(code: &'static str, span: Span, message: String, help: Option<String>) -> Finding {
     Finding { span, code, message, help }
 }
 

@@ -134,6 +134,7 @@ impl<'a> Compiler<'a> {
                         .all(|b| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..=0x7e).contains(&b));
                 if !fits {
                     self.error("bad-value", &at, format!("`{scope}` is no scope (RFC 6749 §3.3)"), "");
+                    continue;
                 }
                 if out.contains(scope) {
                     self.error(
@@ -204,12 +205,12 @@ impl<'a> Compiler<'a> {
                     .and_then(|i| self.out.shared.limits.get(i))
                     .map(|l| l.per.clone());
                 if auth.is_none() && matches!(per, Some(Per::Consumer | Per::Claim(_))) {
-                    let route = place.path.last().cloned().unwrap_or_default();
-                    let message = format!(
-                        "the limit `{name}` counts by token, but `{route}` has none (`auth: none`): it could never bind"
-                    );
-                    let help = "list limits `per: address`, `header` or `route` on this route";
-                    self.error("never-applies", &at, message, help);
+                    let message =
+                        format!("the limit `{name}` counts by token, and the route has none (`auth: none`)");
+                    let help = "list limits `per: address`, `header.NAME` or `route` in the route's `limits`";
+                    // What is inherited may be right for the other routes: the mistake is this route's.
+                    let at = if layer.place == *place { &at } else { place };
+                    self.error("never-applies", at, message, help);
                 }
             }
         }

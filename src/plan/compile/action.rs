@@ -3,7 +3,7 @@
 use super::definitions::Kind;
 use super::route::{Side, check_edit};
 use super::{Compiler, Layers, Place};
-use crate::config::settings::{ApiFile, Call as WrittenCall, Route as Written, UpstreamUse};
+use crate::config::settings::{ApiFile, AuthUse, Call as WrittenCall, Route as Written, UpstreamUse};
 use crate::plan::{Action, Forward};
 use crate::policy::combine::{Call, Combine};
 use crate::policy::headers::Edit;
@@ -86,9 +86,16 @@ impl<'a> Compiler<'a> {
         Action::Forward(Forward { upstream: upstream.unwrap_or(0), rewrite, failover })
     }
 
+    fn keeps_credentials(&self, layers: &Layers<'a>) -> bool {
+        match layers.nearest(|s| s.auth.as_ref()) {
+            Some((AuthUse::Jwt(auth), _)) => auth.keep_credentials == Some(true),
+            // An open route's `Authorization` is the origin's own affair.
+            _ => true,
+        }
+    }
+
     fn rewrite(&mut self, text: &str, template: &Template, place: &Place) -> Option<Rewrite> {
-        let _ = template;
-        match super::shims::rewrite(text) {
+        match Rewrite::parse(text, &template.params) {
             Ok(rewrite) => Some(rewrite),
             Err(message) => {
                 self.error("bad-rewrite", place, message, "");
@@ -126,18 +133,13 @@ impl<'a> Compiler<'a> {
             self.error("never-applies", &place.key("failover"), message, "remove `failover`");
         }
         let at = place.key("combine");
-        if calls.is_empty() || calls.len() > 6 {
-            let message = format!("a combined route has 1 to 6 calls, this one {}", calls.len());
-            self.error("bad-combine", &at, message, "a request has six connections at most");
-        }
         if !calls.is_empty() && calls.values().all(|call| call.required == Some(false)) {
             let message = "no call is required: with all upstreams down the answer would be an empty success";
-            self.error("bad-combine", &at, message, "leave `required: false` out of at least one");
+            self.warn("all-optional", &at, message, "leave `required: false` out of at least one");
         }
         let mut out = Vec::new();
         for (name, call) in calls {
             let at = at.key(name);
-            self.name("a call", name, &at);
             let id = format!("{}.{name}", Self::route_id(api, place));
             let upstream = self.upstream_of(scope, api, call.upstream.as_ref(), &id, &at);
             let path = self.rewrite(&call.path, template, &at.key("path"));
@@ -147,6 +149,10 @@ impl<'a> Compiler<'a> {
                 let edit = Edit::Set(header.to_ascii_lowercase(), "x".into());
                 if let Err(message) = check_edit(&edit, Side::Request) {
                     self.error("bad-header", &at, message, "");
+                } else if edit.name() == "authorization" && !self.keeps_credentials(layers) {
+                    let message = "credentials are not passed on";
+                    let help = "say `keep_credentials: true` in `auth`, or remove it here";
+                    self.error("bad-header", &at, message, help);
                 } else if !forward_headers.insert(header.to_ascii_lowercase()) {
                     self.error(
                         "duplicate",
@@ -171,6 +177,11 @@ impl<'a> Compiler<'a> {
                 });
             }
         }
-        Action::Combine(Combine { calls: out })
+        // A call that could not be read is a problem already; the others alone would be judged wrongly.
+        let combine = Combine { calls: out };
+        if combine.calls.len() == calls.len() {
+            self.verdict("bad-combine", &at, combine.check());
+        }
+        Action::Combine(combine)
     }
 }

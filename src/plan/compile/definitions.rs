@@ -184,14 +184,6 @@ impl<'a> Compiler<'a> {
     }
 
     fn issuer(&mut self, id: String, issuer: &settings::Issuer, place: &Place) -> token::Issuer {
-        use token::Algorithm::{HS256, HS384, HS512};
-        let shared_key = |a: &token::Algorithm| matches!(a, HS256 | HS384 | HS512);
-        let symmetric = issuer.algorithms.iter().filter(|a| shared_key(a)).count();
-        if symmetric > 0 && symmetric < issuer.algorithms.len() {
-            let message = "HS* and public-key algorithms stand together";
-            let help = "a public key could then serve as a shared secret: declare two issuers";
-            self.error("mixed-algorithms", &place.key("algorithms"), message, help);
-        }
         if issuer.development == Some(true) {
             let message = "this issuer is for development: its key lies on developers' disks";
             self.local_only(
@@ -209,8 +201,8 @@ impl<'a> Compiler<'a> {
         let second = 1_000;
         let leeway =
             self.within(issuer.leeway.as_ref(), 30_000, (0, 300_000), "5m at most", &place.key("leeway"));
-        let keys = self.keys(issuer, symmetric > 0, &place.key("keys"));
-        token::Issuer {
+        let keys = self.keys(issuer, &place.key("keys"));
+        let compiled = token::Issuer {
             id,
             issuer: issuer.issuer.clone(),
             audiences: issuer.audience.as_slice().to_vec(),
@@ -226,10 +218,12 @@ impl<'a> Compiler<'a> {
             required: issuer.required.clone(),
             scope_claim: issuer.scope_claim.clone().unwrap_or_else(|| "scope".into()),
             consumer_claim: issuer.consumer_claim.clone().unwrap_or_else(|| "sub".into()),
-        }
+        };
+        self.verdict("bad-issuer", place, token::keys::consistent(&compiled));
+        compiled
     }
 
-    fn keys(&mut self, issuer: &settings::Issuer, symmetric: bool, place: &Place) -> token::Keys {
+    fn keys(&mut self, issuer: &settings::Issuer, place: &Place) -> token::Keys {
         let keys = &issuer.keys;
         let given = [keys.jwks.is_some(), keys.inline.is_some(), keys.secret.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
@@ -251,25 +245,7 @@ impl<'a> Compiler<'a> {
             }
         }
         if let Some(secret) = &keys.secret {
-            if !symmetric {
-                let message = "a shared secret serves HS256, HS384 and HS512 only";
-                self.error(
-                    "bad-keys",
-                    &place.key("secret"),
-                    message,
-                    "give `jwks` or `inline`, or change `algorithms`",
-                );
-            }
             return token::Keys::Secret(secret.0.clone());
-        }
-        if symmetric {
-            let message = "HS* tokens need a shared secret";
-            self.error(
-                "bad-keys",
-                place,
-                message,
-                "give `secret: NAME`; a shared key never stands in a route file",
-            );
         }
         if let Some(set) = &keys.inline {
             for (i, key) in set.keys.iter().enumerate() {

@@ -7,7 +7,6 @@ mod action;
 mod definitions;
 mod proofs;
 mod route;
-mod shims;
 
 use crate::config::problem::{Problem, Severity, Span};
 use crate::config::settings::{ApiFile, Cache, GatewayFile, Settings, Status};
@@ -147,6 +146,8 @@ struct Compiler<'a> {
     issuer_scopes: Vec<Option<Vec<String>>>,
     cache_settings: Vec<(&'a Cache, Place)>,
     facts: Vec<RouteFact>,
+    /// Some base path is unknown: what would follow from it is not said.
+    baseless: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -171,6 +172,7 @@ impl<'a> Compiler<'a> {
             issuer_scopes: Vec::new(),
             cache_settings: Vec::new(),
             facts: Vec::new(),
+            baseless: false,
         }
     }
 
@@ -234,6 +236,13 @@ impl<'a> Compiler<'a> {
             message.into(),
             Some(help).filter(|help| !help.is_empty()),
         );
+    }
+
+    /// Reports what a policy's own check says.
+    fn verdict(&mut self, code: &'static str, place: &Place, verdict: Result<(), String>) {
+        if let Err(message) = verdict {
+            self.error(code, place, message, "");
+        }
     }
 
     /// What suits a developer's machine only: nothing in `dev`, a warning elsewhere, an error for deployment.
@@ -383,10 +392,12 @@ impl<'a> Compiler<'a> {
                     "a base path has no parameters",
                     "move them into the routes' templates",
                 );
+                self.baseless = true;
                 String::new()
             }
             Err(message) => {
                 self.error("bad-base", place, message, "write it like `/orders/v2`");
+                self.baseless = true;
                 String::new()
             }
         }
@@ -406,7 +417,7 @@ impl<'a> Compiler<'a> {
             }
         }
         let text = |link: &Option<crate::config::units::Link>| link.as_ref().map(|link| link.0.clone());
-        match version.status {
+        let lifecycle = match version.status {
             Status::Current => {
                 if version.successor.is_some() {
                     let message = "a current version has no successor";
@@ -427,15 +438,6 @@ impl<'a> Compiler<'a> {
                 }
                 let since = since.unwrap_or_default();
                 let sunset = version.sunset.as_ref().map(|date| date.0);
-                if sunset.is_some_and(|sunset| sunset < since) {
-                    let message = "the version ends before it is deprecated";
-                    self.error(
-                        "bad-dates",
-                        &place.key("sunset"),
-                        message,
-                        "`sunset` must not be before `since` (RFC 9745)",
-                    );
-                }
                 Lifecycle::Deprecated {
                     since,
                     sunset,
@@ -444,7 +446,9 @@ impl<'a> Compiler<'a> {
                 }
             }
             Status::Retired => Lifecycle::Retired { successor: text(&version.successor) },
-        }
+        };
+        self.verdict("bad-lifecycle", place, lifecycle.check());
+        lifecycle
     }
 }
 

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 
 impl Compiler<'_> {
     pub(super) fn proofs(&mut self) {
-        self.twin_apis();
         self.template_conflicts();
-        self.shadowed_routes();
+        if !self.baseless {
+            self.twin_apis();
+            self.shadowed_routes();
+        }
         self.idle_limits();
         let unused: Vec<(&'static str, String, Place)> =
             [&self.issuers, &self.limits, &self.caches, &self.cors, &self.upstreams]

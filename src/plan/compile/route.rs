@@ -3,22 +3,13 @@
 use super::definitions::Kind;
 use super::{Compiler, Layer, Layers, Place, RouteFact};
 use crate::cache::{self, KeyPart};
-use crate::config::settings;
-use crate::config::settings::{
-    ApiFile, AuthUse, BodyUse, CacheUse, CorsUse, Edits, HeadersUse, Limits, Requirement, Route as Written,
-    Scopes, UpstreamUse,
-};
-use crate::limit::Per;
-use crate::plan::{Action, Forward, Route};
-use crate::policy::auth::Auth;
+use crate::config::settings::{ApiFile, BodyUse, CacheUse, CorsUse, Edits, HeadersUse, Route as Written};
+use crate::plan::Route;
+use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::body::Body;
-use crate::policy::combine::{Call, Combine};
 use crate::policy::headers::{Edit, Headers};
-use crate::policy::rewrite::Rewrite;
 use crate::policy::timeout::Timeout;
-use crate::routing::path::{Leniency, Template, template};
-use crate::token::Keys;
-use std::collections::BTreeSet;
+use crate::routing::path::{Leniency, template};
 
 /// Which way edited headers go.
 #[derive(Clone, Copy)]
@@ -31,6 +22,9 @@ pub(super) enum Side {
 pub(super) fn check_edit(edit: &Edit, side: Side) -> Result<(), String> {
     let mut headers = Headers::default();
     match side {
+        Side::Request if is_reserved(None, edit.name()) => {
+            return Err(format!("`{}` tells the origin who calls: only the gateway writes it", edit.name()));
+        }
         Side::Request => headers.request.push(edit.clone()),
         Side::Response => headers.response.push(edit.clone()),
     }
@@ -56,14 +50,17 @@ impl<'a> Compiler<'a> {
             Layer { settings: &gateway.defaults, place: Place::new(gateway_file, &["defaults"]) },
         ]);
         let (methods, source) = &route.matches.0;
-        let template = template(source).unwrap_or_else(|message| {
-            self.error("bad-template", &place.key("match"), message, "");
-            Template { text: "/".into(), params: Vec::new() }
-        });
+        let template = match template(source) {
+            Ok(template) => template,
+            Err(message) => {
+                self.error("bad-template", &place.key("match"), message, "");
+                return;
+            }
+        };
         let auth = self.auth(scope, &layers, &place);
         let limits = self.limits_of(scope, &layers, auth.as_ref(), &place);
         let https = self.https(&layers, &place);
-        let cache = self.cache_of(scope, &layers, auth.as_ref(), methods);
+        let cache = self.cache_of(scope, &layers, auth.as_ref(), methods, &place);
         let cors = self.cors_of(scope, &layers);
         let timeout = self.timeout(&layers);
         let mut body = None;
@@ -147,6 +144,7 @@ impl<'a> Compiler<'a> {
         layers: &Layers<'a>,
         auth: Option<&Auth>,
         methods: &[String],
+        place: &Place,
     ) -> Option<cache::Rule> {
         let (cache, layer) = layers.nearest(|s| s.cache.as_ref())?;
         let at = layer.place.key("cache");
@@ -169,8 +167,15 @@ impl<'a> Compiler<'a> {
         }
         let key: Vec<KeyPart> = rule.key.iter().flatten().map(|part| part.0.clone()).collect();
         if key.contains(&KeyPart::Consumer) && auth.is_none() {
-            let message = "the key holds the consumer, but the route has `auth: none`: there is none";
-            self.error("never-applies", &at, message, "remove `consumer` from the key");
+            let message = "the cache key holds the consumer, and the route has none (`auth: none`)";
+            // What is inherited may be right for the other routes: the mistake is this route's.
+            let at = if own { &at } else { place };
+            self.error(
+                "never-applies",
+                at,
+                message,
+                "give the route `cache: none`, or a key without `consumer`",
+            );
         }
         if rule.ttl.is_some() && auth.is_some() && !key.contains(&KeyPart::Consumer) && own {
             let message =
@@ -224,7 +229,7 @@ impl<'a> Compiler<'a> {
         let at = layer.place.key("timeout");
         let bounds = ((1, 600_000), "from 1ms to 10m");
         let given = |duration: &Option<crate::config::units::Duration>| duration.as_ref().map(|d| d.0);
-        let (own_headers, own_total) = (given(&timeout.headers), given(&timeout.total));
+        let own_headers = given(&timeout.headers);
         let total = self.within(
             timeout.total.as_ref(),
             u64::from(total).max(own_headers.unwrap_or(0)).min(600_000),
@@ -239,12 +244,10 @@ impl<'a> Compiler<'a> {
             bounds.1,
             &at.key("headers"),
         );
-        if own_total.is_some() && headers > total {
-            let message = "one attempt may take longer than all together: it could never time out";
-            self.error("never-applies", &at.key("headers"), message, "make `headers` at most `total`");
-        }
         let narrow = |ms: u64| u32::try_from(ms).unwrap_or(600_000);
-        Timeout { headers: narrow(headers), total: narrow(total) }
+        let timeout = Timeout { headers: narrow(headers), total: narrow(total) };
+        self.verdict("bad-timeout", &at, timeout.check());
+        timeout
     }
 
     fn headers(&mut self, layers: &Layers<'a>) -> Headers {
