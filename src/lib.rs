@@ -1,15 +1,50 @@
 //! Tollgate: an API gateway that runs as an edge function.
+//!
+//! Three layers, one direction. Route files become a *plan* (native); the *core* decides, in pure Rust, and asks the
+//! outside only through [`ports`]; the *edge* (wasm) and the simulator are that outside.
+//!
+//! | module | what it is | may use |
+//! | --- | --- | --- |
+//! | `config` | route files as people write them (native) | the compiled forms of the core |
+//! | [`fault`] | everything that can go wrong, as one closed list | – |
+//! | [`header`] | header fields seen through a view, and their small grammars | `policy::headers` |
+//! | [`sql`] | the port of an object to its storage | – |
+//! | [`plan`] | the compiled route files: types, bytes, loading | the compiled forms of the core |
+//! | [`routing`] | one canonical path and host; from a request line to a route | `fault`, `plan` |
+//! | [`token`] | JSON Web Tokens: parsing, keys, claims, memory | `fault` |
+//! | [`limit`] | rate limits and quotas: arithmetic, messages, the object that counts | `fault`, `sql`, `plan` |
+//! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::headers` |
+//! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `ports` |
+//! | [`policy`] | one file per policy: compiled form, one verb, tests | the mechanisms above |
+//! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `sql` |
+//! | [`ports`] | what the pipeline asks of the outside, as one trait | data of the core |
+//! | [`pipeline`] | the life of a request: [`pipeline::handle`] | all of the above |
+//! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `sql` |
+//! | `simulator` | the outside made up, with a virtual clock (native) | all of the above |
+//! | `edge` | the outside at the edge (wasm32 only; nothing uses it) | all of the above |
+//!
+//! `tests/architecture.rs` holds the code to this table.
 #![deny(missing_docs)]
 
 pub mod cache;
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
 pub mod config;
+pub mod event;
 pub mod fault;
 pub mod header;
 pub mod limit;
+pub mod pipeline;
 pub mod plan;
 pub mod policy;
+pub mod ports;
 pub mod routing;
 pub mod sql;
 pub mod token;
 pub mod upstream;
+pub mod wire;
+
+#[cfg(all(not(target_arch = "wasm32"), feature = "cli"))]
+pub mod simulator;
+
+#[cfg(target_arch = "wasm32")]
+mod edge;

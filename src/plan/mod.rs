@@ -133,6 +133,21 @@ pub struct Gateway {
     pub history: u32,
 }
 
+impl Gateway {
+    /// Whether `/_tollgate` is served on a canonical host.
+    pub fn serves_admin(&self, host: &str) -> bool {
+        self.admin_host.as_deref().is_none_or(|own| own == host)
+    }
+}
+
+impl Shared {
+    /// A place as people write it: `file:line:column`.
+    pub fn place(&self, source: &Source) -> String {
+        let file = self.files.get(usize::from(source.file)).map_or("?", String::as_str);
+        format!("{file}:{}:{}", source.line, source.column)
+    }
+}
+
 impl Default for Gateway {
     fn default() -> Self {
         Gateway {

@@ -2,6 +2,7 @@
 
 use crate::fault::{Fault, Reason};
 use crate::header::is_token;
+use crate::ports::FetchFault;
 
 /// An error type of RFC 9209.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
+    /// The error behind a fetch that brought nothing.
+    pub fn of(why: &FetchFault) -> ProxyError {
+        match why {
+            FetchFault::Timeout => ProxyError::ResponseTimeout,
+            FetchFault::Failed(text) => ProxyError::from_failure(text),
+            FetchFault::TooLarge => ProxyError::Protocol,
+        }
+    }
+
     /// The error that the words of a failed `fetch` tell of. They are the runtime's and may change; what is not
     /// known is `destination_unavailable`.
     pub fn from_failure(text: &str) -> ProxyError {

@@ -1,0 +1,220 @@
+//! The outside of one request at the edge: each port is a record for the shim and a wait for its end.
+
+use super::{input_text, with};
+use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use crate::wire::{Frame, ended, kind};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+/// How an operation ended.
+pub struct Ended {
+    pub how: u32,
+    pub argument: u32,
+    pub text: String,
+}
+
+/// A task's dealings with the shim.
+pub struct Io {
+    now: Cell<u64>,
+    next: Cell<u32>,
+    inbox: RefCell<Vec<(u32, Ended)>>,
+}
+
+impl Io {
+    pub fn new(now: f64) -> Self {
+        Io { now: Cell::new(now as u64), next: Cell::new(1), inbox: RefCell::default() }
+    }
+
+    pub fn end(&self, operation: u32, ended: Ended, now: f64) {
+        self.now.set(now as u64);
+        self.inbox.borrow_mut().push((operation, ended));
+    }
+}
+
+/// [`Host`] by the shim.
+pub struct EdgeHost {
+    io: Rc<Io>,
+}
+
+impl EdgeHost {
+    pub fn new(io: Rc<Io>) -> Self {
+        EdgeHost { io }
+    }
+
+    /// Leaves a record and waits for its end. Operation 0 is the request itself.
+    async fn operation(&self, kind: u32, argument: u32, fields: impl Fn(&mut Frame)) -> (u32, Ended) {
+        let mut left = None;
+        poll_fn(|_| match left {
+            None => {
+                let operation = self.io.next.get();
+                self.io.next.set(operation + 1);
+                let room = with(|i| {
+                    let mut frame = i.frame.borrow_mut();
+                    let room = frame.record(kind, operation, argument);
+                    if room {
+                        fields(&mut frame);
+                    }
+                    room
+                });
+                if !room {
+                    let text = "too many operations at once".to_owned();
+                    return Poll::Ready((operation, Ended { how: ended::FAILED, argument: 0, text }));
+                }
+                left = Some(operation);
+                Poll::Pending
+            }
+            Some(operation) => {
+                let mut inbox = self.io.inbox.borrow_mut();
+                match inbox.iter().position(|(of, _)| *of == operation) {
+                    Some(place) => Poll::Ready(inbox.swap_remove(place)),
+                    None => Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}
+
+thread_local! {
+    /// Header names known to the shim, by their number there. All come from the code and the plan, so that the
+    /// table is bounded.
+    static NAMES: RefCell<HashMap<String, u32>> = RefCell::default();
+}
+
+fn name_number(name: &str) -> u32 {
+    NAMES.with_borrow_mut(|names| {
+        if let Some(number) = names.get(name) {
+            return *number;
+        }
+        // SAFETY: the shim reads the text during the call.
+        unsafe { super::name(name.as_ptr(), name.len()) };
+        let number = names.len() as u32;
+        names.insert(name.to_owned(), number);
+        number
+    })
+}
+
+/// Operation 0 is the request itself.
+fn number(of: Message) -> u32 {
+    match of {
+        Message::Request => 0,
+        Message::Answer(answer) => answer.id,
+    }
+}
+
+fn text(length: i32) -> Option<String> {
+    usize::try_from(length).ok().map(input_text)
+}
+
+impl Host for EdgeHost {
+    fn now(&self) -> u64 {
+        self.io.now.get()
+    }
+
+    fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>> {
+        // SAFETY: the shim writes into the input buffer, which no borrow holds here.
+        text(unsafe { super::header(number(of), name_number(name)) }).map(Cow::Owned)
+    }
+
+    fn names(&self, of: Message) -> String {
+        // SAFETY: as in `header`.
+        text(unsafe { super::names(number(of)) }).unwrap_or_default()
+    }
+
+    fn fact(&self, fact: Fact) -> Option<String> {
+        // SAFETY: as in `header`.
+        text(unsafe { super::fact(fact as u32) })
+    }
+
+    fn secret(&self, name: &str) -> Option<String> {
+        // SAFETY: the shim reads the name during the call and writes as in `header`.
+        text(unsafe { super::secret(name.as_ptr(), name.len()) })
+    }
+
+    async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
+        let (id, ended) = self
+            .operation(kind::FETCH, fetch.timeout, |frame| {
+                frame.field(fetch.base.digit());
+                frame.field(&fetch.method);
+                frame.field(&fetch.url);
+                frame.field(fetch.via.as_deref().unwrap_or(""));
+                frame.edits(&fetch.edits);
+            })
+            .await;
+        match ended.how {
+            ended::OK => Ok(Answer { id, status: ended.argument as u16 }),
+            ended::TIMEOUT => Err(FetchFault::Timeout),
+            _ => Err(FetchFault::Failed(ended.text)),
+        }
+    }
+
+    async fn read(&self, answer: Answer, max: u32, timeout: u32) -> Result<String, FetchFault> {
+        let (_, ended) = self
+            .operation(kind::READ, max, |frame| {
+                frame.field(&answer.id.to_string());
+                frame.field(&timeout.to_string());
+            })
+            .await;
+        match ended.how {
+            ended::OK => Ok(ended.text),
+            ended::TIMEOUT => Err(FetchFault::Timeout),
+            ended::TOO_LARGE => Err(FetchFault::TooLarge),
+            _ => Err(FetchFault::Failed(ended.text)),
+        }
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<String, Unreachable> {
+        let (_, ended) = self
+            .operation(kind::ASK, ask.deadline, |frame| {
+                frame.field(ask.class.binding());
+                frame.field(&ask.name);
+                frame.field(&ask.message);
+            })
+            .await;
+        match ended.how {
+            ended::OK => Ok(ended.text),
+            ended::TIMEOUT => Err(Unreachable("deadline".into())),
+            _ => Err(Unreachable(ended.text)),
+        }
+    }
+
+    async fn verify(&self, signature: Signature) -> Result<bool, String> {
+        let (_, ended) = self
+            .operation(kind::VERIFY, 0, |frame| {
+                frame.field(signature.algorithm.name());
+                frame.field(&signature.jwk);
+                frame.field(&signature.input);
+                frame.field(&Base64UrlUnpadded::encode_string(&signature.signature));
+            })
+            .await;
+        match ended.how {
+            ended::OK => Ok(ended.argument == 1),
+            _ => Err(ended.text),
+        }
+    }
+
+    async fn lookup(&self, key: &str) -> Option<Answer> {
+        let (id, ended) = self.operation(kind::LOOKUP, 0, |frame| frame.field(key)).await;
+        (ended.how == ended::OK).then_some(Answer { id, status: ended.argument as u16 })
+    }
+
+    async fn wait(&self, milliseconds: u32) {
+        self.operation(kind::WAIT, milliseconds, |_| ()).await;
+    }
+
+    fn point(&self, index: &str, blobs: &[&str], doubles: &[f64]) {
+        with(|i| {
+            let mut frame = i.frame.borrow_mut();
+            if frame.record(kind::POINT, 0, blobs.len() as u32) {
+                frame.field(index);
+                blobs.iter().for_each(|blob| frame.field(blob));
+                doubles.iter().for_each(|double| frame.field(&double.to_string()));
+            }
+        });
+    }
+}

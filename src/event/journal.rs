@@ -1,0 +1,217 @@
+//! The object that keeps events readable: one row for each batch, bounded history, newest first.
+//!
+//! Isolates write to one of [`SHARDS`] objects, chosen once; a reader asks all of them. A batch carries its sender's
+//! number and is stored once, however often it arrives. Messages and rows carry a version; a message of a newer one
+//! is refused, a row of a newer one is left out of answers and pruned like any other.
+
+use crate::sql::{Sql, SqlError, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Version of messages and rows.
+const VERSION: u32 = 1;
+/// Objects that share the writing.
+pub const SHARDS: u64 = 4;
+/// Events in one answer at most.
+pub const PAGE: u32 = 500;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS batch (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, \
+                     version INTEGER NOT NULL, total INTEGER NOT NULL, events TEXT NOT NULL)";
+/// `total` counts all events up to and with the row's, so that pruning needs no sums.
+const INSERT: &str = "INSERT OR IGNORE INTO batch (id, version, total, events) \
+                      SELECT ?, ?, coalesce(max(total), 0) + ?, ? FROM batch";
+const PRUNE: &str = "DELETE FROM batch WHERE total <= (SELECT max(total) FROM batch) - ?";
+
+/// A message to the object.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Message<'a> {
+    /// Version.
+    pub v: u32,
+    /// What to do.
+    #[serde(borrow, flatten)]
+    pub verb: Verb<'a>,
+}
+
+/// What the object is asked to do.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb<'a> {
+    /// Store a batch.
+    Put {
+        /// Unique: the isolate's id and its batch's number.
+        batch: String,
+        /// Events kept in all.
+        keep: u32,
+        /// The events as JSON objects, oldest first, each on a line.
+        #[serde(borrow)]
+        events: Cow<'a, str>,
+        /// How many.
+        count: u32,
+    },
+    /// The newest events.
+    List {
+        /// How many at most.
+        limit: u32,
+    },
+    /// One event by its request id.
+    Find {
+        /// The id.
+        id: String,
+    },
+}
+
+/// The object's answer.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Reply {
+    /// Version.
+    pub v: u32,
+    /// Events, newest first.
+    #[serde(default)]
+    pub events: Vec<Box<RawValue>>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Name of a shard's object.
+pub fn shard(number: u64) -> String {
+    format!("journal-{}", number % SHARDS)
+}
+
+/// A message's text.
+pub fn message(verb: Verb<'_>) -> String {
+    serde_json::to_string(&Message { v: VERSION, verb }).unwrap_or_default()
+}
+
+/// Answers a message.
+pub fn handle(sql: &dyn Sql, message: &str) -> String {
+    let events = match serde_json::from_str::<Message>(message) {
+        Ok(message) if message.v <= VERSION => answer(sql, &message.verb).map_err(|error| error.to_string()),
+        Ok(message) => Err(format!("message of version {}; this object knows {VERSION}", message.v)),
+        Err(error) => Err(format!("unreadable message: {error}")),
+    };
+    let reply = match events {
+        Ok(events) => Reply { v: VERSION, events, error: None },
+        Err(error) => Reply { v: VERSION, events: Vec::new(), error: Some(error) },
+    };
+    serde_json::to_string(&reply).unwrap_or_default()
+}
+
+fn answer(sql: &dyn Sql, verb: &Verb<'_>) -> Result<Vec<Box<RawValue>>, SqlError> {
+    sql.query(TABLE, &[])?;
+    match verb {
+        Verb::Put { batch, keep, events, count } => {
+            let values = [
+                Value::Text(batch.clone()),
+                Value::Int(i64::from(VERSION)),
+                Value::Int(i64::from(*count)),
+                Value::Text(events.clone().into_owned()),
+            ];
+            sql.query(INSERT, &values)?;
+            sql.query(PRUNE, &[Value::Int(i64::from(*keep))])?;
+            Ok(Vec::new())
+        }
+        Verb::List { limit } => {
+            let limit = (*limit).clamp(1, PAGE);
+            let rows = sql.query(
+                "SELECT version, events FROM batch ORDER BY seq DESC LIMIT ?",
+                &[Value::Int(i64::from(limit))],
+            )?;
+            Ok(rows.iter().filter_map(|row| known(row)).flat_map(newest_first).take(limit as usize).collect())
+        }
+        Verb::Find { id } => {
+            // Ids are letters, digits and hyphens; anything else can be in no event.
+            let sought = format!("\"id\":\"{id}\"");
+            let rows = sql.query(
+                "SELECT version, events FROM batch WHERE instr(events, ?) > 0 ORDER BY seq DESC LIMIT 1",
+                &[Value::Text(sought.clone())],
+            )?;
+            let events = rows.iter().filter_map(|row| known(row)).flat_map(newest_first);
+            Ok(events.filter(|event| event.get().contains(&sought)).take(1).collect())
+        }
+    }
+}
+
+/// The events of a row whose version is known.
+fn known(row: &[Value]) -> Option<&str> {
+    match row {
+        [Value::Int(version), Value::Text(events)] if *version <= i64::from(VERSION) => Some(events),
+        _ => None,
+    }
+}
+
+fn newest_first(events: &str) -> impl Iterator<Item = Box<RawValue>> {
+    events.lines().rev().filter_map(|line| serde_json::from_str(line).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::testing::Memory;
+
+    fn put(sql: &Memory, batch: &str, keep: u32, ids: std::ops::Range<u32>) -> String {
+        let lines: Vec<String> = ids.clone().map(|n| format!("{{\"id\":\"r-{n}\"}}")).collect();
+        let verb =
+            Verb::Put { batch: batch.into(), keep, events: lines.join("\n").into(), count: ids.len() as u32 };
+        handle(sql, &message(verb))
+    }
+
+    fn ids(reply: &str) -> Vec<String> {
+        let reply: Reply = serde_json::from_str(reply).unwrap();
+        assert_eq!(reply.error, None);
+        let id = |event: &RawValue| {
+            let event: serde_json::Value = serde_json::from_str(event.get()).unwrap();
+            event["id"].as_str().unwrap().to_owned()
+        };
+        reply.events.iter().map(|event| id(event)).collect()
+    }
+
+    fn list(sql: &Memory, limit: u32) -> Vec<String> {
+        ids(&handle(sql, &message(Verb::List { limit })))
+    }
+
+    #[test]
+    fn events_come_back_newest_first_and_by_their_id() {
+        let sql = Memory::default();
+        put(&sql, "a-1", 100, 0..3);
+        put(&sql, "a-2", 100, 3..5);
+        assert_eq!(list(&sql, 4), ["r-4", "r-3", "r-2", "r-1"]);
+        assert_eq!(ids(&handle(&sql, &message(Verb::Find { id: "r-1".into() }))), ["r-1"]);
+        assert!(ids(&handle(&sql, &message(Verb::Find { id: "r-".into() }))).is_empty());
+    }
+
+    #[test]
+    fn a_batch_counts_once() {
+        let sql = Memory::default();
+        put(&sql, "a-1", 100, 0..3);
+        put(&sql, "a-1", 100, 0..3);
+        assert_eq!(list(&sql, 100).len(), 3);
+    }
+
+    #[test]
+    fn history_is_bounded() {
+        let sql = Memory::default();
+        (0..50).for_each(|n| drop(put(&sql, &format!("a-{n}"), 20, n * 4..n * 4 + 4)));
+        assert_eq!(list(&sql, 500).len(), 20);
+        assert_eq!(list(&sql, 1), ["r-199"]);
+    }
+
+    #[test]
+    fn newer_messages_are_refused_and_newer_rows_left_alone() {
+        let sql = Memory::default();
+        put(&sql, "a-1", 100, 0..1);
+        let reply = handle(&sql, r#"{"v":2,"list":{"limit":1}}"#);
+        assert_eq!(reply, r#"{"v":1,"events":[],"error":"message of version 2; this object knows 1"}"#);
+        sql.query("UPDATE batch SET version = 2, events = '{\"shape\":\"new\"}'", &[]).unwrap();
+        assert!(list(&sql, 10).is_empty());
+    }
+
+    #[test]
+    fn the_messages_are_pinned() {
+        let put = message(Verb::Put { batch: "a-1".into(), keep: 9, events: "{}".into(), count: 1 });
+        assert_eq!(put, r#"{"v":1,"put":{"batch":"a-1","keep":9,"events":"{}","count":1}}"#);
+        assert_eq!(message(Verb::List { limit: 5 }), r#"{"v":1,"list":{"limit":5}}"#);
+        assert_eq!(message(Verb::Find { id: "x".into() }), r#"{"v":1,"find":{"id":"x"}}"#);
+    }
+}

@@ -1,0 +1,189 @@
+//! One request, as data: what happened, why, and where the route file says so.
+//!
+//! Events queue in the isolate, bounded, and leave in batches after the response ([`queue`]); an object keeps them
+//! readable ([`journal`]).
+
+pub mod journal;
+pub mod queue;
+
+use crate::fault::Reason;
+use crate::plan::Shared;
+use crate::ports::FetchFault;
+use crate::token::Identity;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What the cache had to do with a request (RFC 9211 §2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheUse {
+    /// The route has no cache rule.
+    #[default]
+    None,
+    /// Answered from the cache.
+    Hit,
+    /// Asked, and not there or not usable.
+    Miss,
+    /// Not asked, because the request or the rule forbids it.
+    Bypass,
+}
+
+impl CacheUse {
+    /// The word in events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            CacheUse::None => "none",
+            CacheUse::Hit => "hit",
+            CacheUse::Miss => "miss",
+            CacheUse::Bypass => "bypass",
+        }
+    }
+}
+
+/// One upstream call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// Index of the upstream in the plan.
+    pub upstream: u32,
+    /// Index of the target in the upstream.
+    pub target: u32,
+    /// Name of the call in a combined route; empty otherwise.
+    pub call: String,
+    /// Its end.
+    pub result: Result<u16, FetchFault>,
+    /// How long it took until the answer's headers, in milliseconds.
+    pub took: u32,
+}
+
+/// How the limit that binds stood after the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitUse {
+    /// Index of the limit in the plan.
+    pub limit: u32,
+    /// What remained.
+    pub remaining: u64,
+    /// The object did not answer and the limit's `unreachable` word decided.
+    pub degraded: bool,
+}
+
+/// The record of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Event {
+    /// Request id, as in the answer's `Tollgate-Request-Id` and a problem's `instance`.
+    pub id: String,
+    /// When it came, milliseconds since 1970.
+    pub at: u64,
+    /// How long it took until the answer's headers, in milliseconds.
+    pub took: u32,
+    /// Of that, waiting for upstreams.
+    pub origin: u32,
+    /// Method, cut to 24 characters.
+    pub method: String,
+    /// Index of the route in the plan; `None` where none matched.
+    pub route: Option<u32>,
+    /// Name of the route, `api/version/route`.
+    pub name: String,
+    /// Index of the API version where it is known.
+    pub api: Option<u32>,
+    /// Where the route was declared.
+    pub place: Option<crate::plan::Source>,
+    /// Status of the answer.
+    pub status: u16,
+    /// Why the gateway answered by itself.
+    pub reason: Option<Reason>,
+    /// What only the operator may read about it.
+    pub private: String,
+    /// Who called.
+    pub identity: Option<Arc<Identity>>,
+    /// Upstream calls in their order.
+    pub attempts: Vec<Attempt>,
+    /// What the cache had to do with it.
+    pub cache: CacheUse,
+    /// The limit that binds.
+    pub limit: Option<LimitUse>,
+    /// Declared length of the request's body, bytes.
+    pub bytes_in: u64,
+    /// Declared length of the answer's body, bytes.
+    pub bytes_out: u64,
+    /// The client's country.
+    pub country: Option<String>,
+    /// The edge location.
+    pub colo: Option<String>,
+}
+
+impl Event {
+    /// Whether a rule of sampling may leave it out: answered, and by nobody's fault.
+    pub fn is_success(&self) -> bool {
+        self.reason.is_none() && self.status < 400
+    }
+
+    /// As JSON for people and machines, names resolved by the plan of `hash`. `weight`: how many like it this one
+    /// stands for.
+    pub fn to_json(&self, shared: &Shared, hash: &str, weight: u32) -> Value {
+        let place = |source: &crate::plan::Source| shared.place(source);
+        let mut line = Map::new();
+        let mut put = |name: &str, value: Value| {
+            if !(value.is_null() || value == "" || value == json!([])) {
+                line.insert(name.to_owned(), value);
+            }
+        };
+        put("id", json!(self.id));
+        put("at", json!(self.at));
+        put("method", json!(self.method));
+        put("route", json!(self.name));
+        put("place", json!(self.place.as_ref().map(place)));
+        let api = self.api.and_then(|api| shared.apis.get(api as usize));
+        put("api", json!(api.map(|api| &api.name)));
+        put("version", json!(api.map(|api| &api.version)));
+        put("owner", json!(api.map(|api| &api.owner)));
+        put("plan", json!(hash));
+        put("status", json!(self.status));
+        put("reason", json!(self.reason.map(Reason::code)));
+        put("detail", json!(self.private));
+        put("consumer", json!(self.identity.as_ref().map(|identity| &identity.consumer)));
+        let issuer = self.identity.as_ref().and_then(|identity| shared.issuers.get(identity.issuer as usize));
+        put("issuer", json!(issuer.map(|issuer| &issuer.id)));
+        put("gateway_ms", json!(self.took.saturating_sub(self.origin)));
+        put("origin_ms", json!(self.origin));
+        let attempts: Vec<Value> = self.attempts.iter().map(|attempt| attempt.to_json(shared)).collect();
+        put("attempts", json!(attempts));
+        put("cache", json!(self.cache.word()));
+        if let Some((state, limit)) = self.limit.and_then(|l| Some((l, shared.limits.get(l.limit as usize)?)))
+        {
+            let mut value =
+                json!({"id": limit.id, "remaining": state.remaining, "place": place(&limit.source)});
+            if let (true, Value::Object(members)) = (state.degraded, &mut value) {
+                members.insert("degraded".into(), json!(true));
+            }
+            put("limit", value);
+        }
+        put("bytes_in", json!(self.bytes_in));
+        put("bytes_out", json!(self.bytes_out));
+        put("colo", json!(self.colo));
+        put("country", json!(self.country));
+        if weight != 1 {
+            put("weight", json!(weight));
+        }
+        Value::Object(line)
+    }
+}
+
+impl Attempt {
+    fn to_json(&self, shared: &Shared) -> Value {
+        let upstream = shared.upstreams.get(self.upstream as usize);
+        let target = upstream.and_then(|upstream| upstream.targets.get(self.target as usize));
+        let mut value = Map::new();
+        if !self.call.is_empty() {
+            value.insert("call".into(), json!(self.call));
+        }
+        value.insert("upstream".into(), json!(upstream.map(|upstream| &upstream.id)));
+        value.insert("target".into(), json!(target.map(|target| &target.url)));
+        match &self.result {
+            Ok(status) => value.insert("status".into(), json!(status)),
+            Err(FetchFault::Timeout) => value.insert("error".into(), json!("timeout")),
+            Err(FetchFault::TooLarge) => value.insert("error".into(), json!("too large")),
+            Err(FetchFault::Failed(text)) => value.insert("error".into(), json!(text)),
+        };
+        value.insert("ms".into(), json!(self.took));
+        Value::Object(value)
+    }
+}

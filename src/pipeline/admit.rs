@@ -1,0 +1,142 @@
+//! What a request must be before anything else is asked: well-formed, and meant for a route.
+
+use super::exchange::Exchange;
+use super::identify::secret_missing;
+use super::outcome::{Reply, Response};
+use super::view::View;
+use crate::fault::{Fault, Reason};
+use crate::header::{Headers, is_token};
+use crate::plan::{Route, Shared};
+use crate::ports::{Fact, Host, Message};
+use crate::routing::path::{self, Leniency};
+use crate::routing::{Found, Miss, Router, host};
+use std::borrow::Cow;
+
+/// The longest method.
+const METHOD: usize = 32;
+
+/// A request in its one canonical form.
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub https: bool,
+    /// As the client wrote it, with its port: for `Forwarded`.
+    pub authority: &'a str,
+    pub host: Cow<'a, str>,
+    pub path: Cow<'a, str>,
+    pub query: Option<Cow<'a, str>>,
+}
+
+impl<H: Host> Exchange<'_, H> {
+    pub(super) fn admit<'r>(&self, method: &'r str, url: &'r str) -> Result<Request<'r>, Fault> {
+        if !is_token(method) || method.len() > METHOD || matches!(method, "CONNECT" | "TRACE" | "TRACK") {
+            return Err(Fault::new(Reason::MethodUnknown, "The gateway does not forward this method."));
+        }
+        let target = path::split(url)?;
+        let host = host::canonical(target.authority)?;
+        if target.path == "*" {
+            return Err(Fault::new(
+                Reason::NotFound,
+                "The gateway answers for routes, not for itself as a whole.",
+            ));
+        }
+        let path = path::canonical(target.path, Leniency { encoded_slashes: true })?;
+        let query = target.query.map(path::canonical_query).transpose()?;
+        Ok(Request { method, https: target.https, authority: target.authority, host, path, query })
+    }
+
+    /// The answer to a CORS preflight: before authentication, which browsers leave out of it.
+    pub(super) fn preflight(&mut self, router: &Router, request: &Request<'_>) -> Option<Response> {
+        if request.method != "OPTIONS" {
+            return None;
+        }
+        let headers = View::few(self.host, Message::Request);
+        let method = headers.get("access-control-request-method")?;
+        let shared = router.plan().shared();
+        let cors = match router.find(&request.host, &method, &request.path) {
+            Ok(found) => {
+                self.matched(shared, found.index, &found.route);
+                found.route.cors
+            }
+            Err(Miss::Method { api, .. } | Miss::Options { api, .. } | Miss::NotFound { api: Some(api) }) => {
+                self.belongs(shared, api)?.cors
+            }
+            Err(_) => None,
+        };
+        let preflight = shared.cors.get(cors? as usize)?.preflight(request.method, &headers)?;
+        let headers =
+            preflight.headers.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+        Some(Response::Reply(Reply { status: 204, headers, body: String::new() }))
+    }
+
+    /// The route; or the answer to an `OPTIONS` request that no route takes.
+    pub(super) fn find<'r, 'q>(
+        &mut self,
+        router: &'r Router,
+        request: &'q Request<'_>,
+    ) -> Result<Result<Found<'r, 'q>, Response>, Fault> {
+        let shared = router.plan().shared();
+        let miss = match router.find(&request.host, request.method, &request.path) {
+            Ok(found) => {
+                self.matched(shared, found.index, &found.route);
+                self.share(shared, found.route.cors);
+                self.in_service(shared, found.route.api)?;
+                path::permitted(&request.path, found.route.paths)?;
+                return Ok(Ok(found));
+            }
+            Err(miss) => miss,
+        };
+        if let Miss::NotFound { api: Some(api) } | Miss::Method { api, .. } | Miss::Options { api, .. } =
+            &miss
+        {
+            let cors = self.belongs(shared, *api).and_then(|api| api.cors);
+            self.share(shared, cors);
+            self.in_service(shared, *api)?;
+        }
+        match miss {
+            Miss::NotFound { .. } => {
+                Err(Fault::new(Reason::NotFound, "No route matches this host and path."))
+            }
+            Miss::Method { allow, .. } => {
+                let detail = format!("This path has no route for the method. It has {allow}.");
+                Err(Fault::new(Reason::MethodNotAllowed, detail).header("allow", allow))
+            }
+            Miss::Options { allow, .. } => {
+                let headers = vec![(Cow::Borrowed("allow"), allow)];
+                Ok(Err(Response::Reply(Reply { status: 204, headers, body: String::new() })))
+            }
+            Miss::Unusable(part) => Err(super::unusable().private(format!("{part:?}"))),
+        }
+    }
+
+    /// CORS fields of whatever answers.
+    fn share(&mut self, shared: &Shared, cors: Option<u32>) {
+        let Some(cors) = cors.and_then(|index| shared.cors.get(index as usize)) else { return };
+        let edits = cors.response_edits(self.header("origin").as_deref());
+        self.edits.extend(edits);
+    }
+
+    fn in_service(&self, shared: &Shared, api: u32) -> Result<(), Fault> {
+        match shared.apis.get(api as usize).and_then(|api| api.status.fault()) {
+            Some(fault) => Err(fault),
+            None => Ok(()),
+        }
+    }
+
+    /// What the route demands of every request.
+    pub(super) fn guard(&self, route: &Route, request: &Request<'_>) -> Result<(), Fault> {
+        if route.https && !request.https {
+            return Err(Fault::new(Reason::HttpsRequired, "This route is served over HTTPS only."));
+        }
+        for name in &route.secrets {
+            if self.host.secret(name).is_none_or(|secret| secret.is_empty()) {
+                return Err(secret_missing(name));
+            }
+        }
+        if let Some(body) = &route.body {
+            let length = self.header("content-length");
+            let has_body = || self.host.fact(Fact::HasBody).is_some();
+            body.admit(length.as_deref(), length.is_none() && has_body())?;
+        }
+        Ok(())
+    }
+}

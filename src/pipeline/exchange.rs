@@ -1,0 +1,98 @@
+//! What is known about a request so far: the one record that the event, the problem body and the log are made of.
+
+use super::gateway::Gateway;
+use super::outcome::{Outcome, Reply, Response};
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::plan::{Api, Route, Shared};
+use crate::policy::headers::Edit;
+use crate::ports::{Host, Message};
+use std::rc::Rc;
+
+/// The longest method that an event repeats.
+const METHOD: usize = 24;
+
+/// One request under way.
+pub struct Exchange<'a, H> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) host: &'a H,
+    pub(super) event: Event,
+    /// The matched route.
+    pub(super) route: Option<Rc<Route>>,
+    /// Edits on whatever answers, in order.
+    pub(super) edits: Vec<Edit>,
+}
+
+impl<'a, H: Host> Exchange<'a, H> {
+    pub(super) fn begin(gateway: &'a Gateway, host: &'a H, method: &str) -> Self {
+        let event = Event {
+            id: gateway.request_id(),
+            at: host.now(),
+            method: method.chars().take(METHOD).collect(),
+            ..Event::default()
+        };
+        Exchange { gateway, host, event, route: None, edits: Vec::new() }
+    }
+
+    /// A field of the request.
+    pub(super) fn header(&self, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+        self.host.header(Message::Request, name)
+    }
+
+    pub(super) fn matched(&mut self, shared: &Shared, index: u32, route: &Rc<Route>) {
+        self.event.route = Some(index);
+        self.event.place = Some(route.source);
+        if let Some(api) = self.belongs(shared, route.api) {
+            self.event.name = format!("{}/{}/{}", api.name, api.version, route.name);
+        }
+        self.route = Some(Rc::clone(route));
+    }
+
+    /// The request belongs to an API version, whatever else comes of it.
+    pub(super) fn belongs<'s>(&mut self, shared: &'s Shared, index: u32) -> Option<&'s Api> {
+        self.event.api = Some(index);
+        let api = shared.apis.get(index as usize)?;
+        self.edits.extend(api.status.edits());
+        Some(api)
+    }
+
+    /// The last phases, which no request misses: problem, headers, event.
+    pub(super) fn finish(mut self, result: Result<Response, Fault>) -> Outcome {
+        let mut response = result.unwrap_or_else(|fault| {
+            self.event.reason = Some(fault.reason);
+            self.event.private = fault.private.clone();
+            Response::Reply(Reply::problem(fault, &self.event.id))
+        });
+        let mut edits = std::mem::take(&mut self.edits);
+        if let Some(route) = &self.route {
+            edits.extend(route.headers.response.iter().cloned());
+        }
+        edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone()));
+        match &mut response {
+            Response::Reply(reply) => {
+                self.event.bytes_out = reply.body.len() as u64;
+                reply.edit(edits);
+            }
+            Response::Relay(relay) => {
+                let length = self.host.header(Message::Answer(relay.answer), "content-length");
+                self.event.bytes_out = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+                relay.edits.extend(edits);
+            }
+        }
+        let mut outcome = Outcome { response, flush: None };
+        self.event.status = outcome.status();
+        self.event.took = self.host.now().saturating_sub(self.event.at) as u32;
+        outcome.flush = self.record();
+        outcome
+    }
+
+    /// Queues the event; the answer is when to flush.
+    fn record(mut self) -> Option<u32> {
+        self.event.colo.clone_from(&*self.gateway.colo.borrow());
+        let sample = self.gateway.router().map_or(1000, |router| router.plan().shared().gateway.sample);
+        let now = self.host.now();
+        let mut events = self.gateway.events.borrow_mut();
+        events.push(self.event, sample);
+        events.promise(now)
+    }
+}

@@ -1,0 +1,98 @@
+//! One upstream: what is sent of a request, and what is passed on of the answer.
+
+use super::admit::Request;
+use super::exchange::Exchange;
+use super::outcome::Relay;
+use super::send::Parcel;
+use super::view::View;
+use crate::fault::Fault;
+use crate::plan::{Forward, Route, Shared};
+use crate::policy::auth::{self, Auth};
+use crate::policy::headers::Edit;
+use crate::ports::{Base, Fact, Host, Message};
+use crate::routing::Params;
+use crate::upstream::{choose, forwarded, hop};
+
+impl<H: Host> Exchange<'_, H> {
+    pub(super) async fn forward(
+        &mut self,
+        shared: &Shared,
+        route: &Route,
+        forward: &Forward,
+        request: &Request<'_>,
+        params: &Params<'_, '_>,
+    ) -> Result<Relay, Fault> {
+        let view = View::many(self.host, Message::Request);
+        let websocket = hop::is_websocket(request.method, &view);
+        let mut edits = hop::request_edits(&view, websocket)?;
+        let reserved = |name: &&str| auth::is_reserved(route.auth.as_ref(), name);
+        edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned())));
+        edits.extend(self.told(&view, shared, request)?);
+        if let Some(rule) = &route.auth {
+            if !rule.keep_credentials {
+                edits.push(Edit::Remove("authorization".into()));
+            }
+            self.introduce(shared, rule, &mut edits);
+        }
+        edits.extend(route.headers.request.iter().cloned());
+
+        let path = match &forward.rewrite {
+            Some(rewrite) => rewrite.apply(|name| params.get(name))?,
+            None => request.path.to_string(),
+        };
+        // A GET has no body, whatever it says of its length.
+        let bodiless = matches!(request.method, "GET" | "HEAD") || self.host.fact(Fact::HasBody).is_none();
+        let again = choose::may_send_again(request.method, !bodiless);
+        let parcel = Parcel {
+            upstream: forward.upstream,
+            call: "",
+            method: request.method,
+            target: with_query(path, request.query.as_deref()),
+            base: if bodiless { Base::Headers } else { Base::Whole },
+            edits,
+            tries: if again { u32::from(forward.failover) + 1 } else { 1 },
+        };
+        let (began, mut attempts) = (self.host.now(), Vec::with_capacity(1));
+        let result = self.send(shared, &route.timeout, parcel, &mut attempts).await;
+        self.event.attempts = attempts;
+        self.event.origin = self.host.now().saturating_sub(began) as u32;
+        let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
+        let view = View::few(self.host, Message::Answer(answer));
+        let edits = hop::response_edits(&view, websocket && answer.status == 101);
+        Ok(Relay { answer, bodiless: None, edits, store: None })
+    }
+
+    /// What an origin is told of the way here.
+    pub(super) fn told(
+        &self,
+        view: &View<'_, H>,
+        shared: &Shared,
+        request: &Request<'_>,
+    ) -> Result<Vec<Edit>, Fault> {
+        let address = self.host.fact(Fact::Address).unwrap_or_default();
+        let scheme = if request.https { "https" } else { "http" };
+        let client = forwarded::Client { address: &address, host: request.authority, scheme };
+        let gateway = &shared.gateway;
+        let mut edits = forwarded::request_edits(view, &client, &gateway.name, gateway.trust_forwarded)?;
+        edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone()));
+        Ok(edits)
+    }
+
+    /// Tells an origin who calls.
+    pub(super) fn introduce(&self, shared: &Shared, rule: &Auth, edits: &mut Vec<Edit>) {
+        let Some(identity) = &self.event.identity else { return };
+        let Some(issuer) = shared.issuers.get(identity.issuer as usize) else { return };
+        rule.identity_headers(issuer, identity, |name, value| {
+            edits.push(Edit::Set(name.to_owned(), value.into_owned()));
+        });
+    }
+}
+
+/// A path with the client's query behind its own.
+fn with_query(mut target: String, query: Option<&str>) -> String {
+    if let Some(query) = query {
+        target.push(if target.contains('?') { '&' } else { '?' });
+        target.push_str(query);
+    }
+    target
+}

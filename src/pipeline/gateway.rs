@@ -1,0 +1,75 @@
+//! What one isolate knows across requests: the plan, and memories that are only ever caches.
+
+use crate::event::queue::Queue;
+use crate::plan::Plan;
+use crate::routing::Router;
+use crate::token::keys::Source;
+use crate::upstream::choose;
+use crate::{limit, token};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// The gateway of one isolate. No borrow of a cell is held across an await.
+pub struct Gateway {
+    router: Result<Router, String>,
+    isolate: String,
+    next: Cell<u64>,
+    random: RefCell<fastrand::Rng>,
+    pub(super) tokens: RefCell<token::memory::Memory>,
+    pub(super) keys: Vec<RefCell<Option<Source>>>,
+    pub(super) limits: RefCell<limit::memory::Memory>,
+    pub(super) targets: RefCell<choose::Failed>,
+    pub(super) events: RefCell<Queue>,
+    pub(super) colo: RefCell<Option<String>>,
+}
+
+impl Gateway {
+    /// A gateway over a plan. `seed` must be random and secret: hash keys of the memories and the isolate's id come
+    /// from it. An unusable plan makes a gateway that answers every request with 503.
+    pub fn new(plan: Vec<u8>, seed: u128) -> Gateway {
+        let mut random = fastrand::Rng::with_seed(seed as u64 ^ (seed >> 64) as u64);
+        let mut secret = |salt: u128| (seed ^ salt ^ u128::from(random.u64(..))).to_le_bytes();
+        let (tokens, limits) = (secret(1), secret(1 << 64));
+        let router = Plan::load(plan).map(|plan| Router::new(Rc::new(plan)));
+        let issuers = router.as_ref().map(|router| router.plan().shared().issuers.len()).unwrap_or(0);
+        Gateway {
+            router: router.map_err(|error| error.to_string()),
+            isolate: format!("{:012x}", random.u64(..) >> 16),
+            next: Cell::new(0),
+            random: RefCell::new(random),
+            tokens: RefCell::new(token::memory::Memory::new(tokens)),
+            keys: (0..issuers).map(|_| RefCell::default()).collect(),
+            limits: RefCell::new(limit::memory::Memory::new(limits)),
+            targets: RefCell::default(),
+            events: RefCell::default(),
+            colo: RefCell::default(),
+        }
+    }
+
+    /// Why the plan cannot be used.
+    pub fn unusable(&self) -> Option<String> {
+        self.router.as_ref().err().map(|error| format!("the plan cannot be used: {error}"))
+    }
+
+    /// The router, unless the plan is unusable.
+    pub fn router(&self) -> Option<&Router> {
+        self.router.as_ref().ok()
+    }
+
+    /// The isolate's id: 12 hexadecimal digits.
+    pub fn isolate(&self) -> &str {
+        &self.isolate
+    }
+
+    /// A new request id: the isolate's and a number, so that it costs no randomness and repeats nowhere.
+    pub(super) fn request_id(&self) -> String {
+        let number = self.next.get() + 1;
+        self.next.set(number);
+        format!("{}-{number:x}", self.isolate)
+    }
+
+    /// A random number, for choosing: not for secrets.
+    pub(super) fn random(&self) -> u64 {
+        self.random.borrow_mut().u64(..)
+    }
+}

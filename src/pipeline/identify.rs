@@ -1,0 +1,160 @@
+//! Who calls: the phase around [`crate::token`]. Usually the token is remembered and nothing waits.
+
+use super::exchange::Exchange;
+use crate::fault::{Fault, Reason};
+use crate::plan::Shared;
+use crate::policy::auth::{self, Auth};
+use crate::policy::headers::Edit;
+use crate::ports::{Base, Fetch, Host, Signature};
+use crate::token::keys::{FETCH_DEADLINE, KeySet, MAX_SET, Need, Source, Ticket};
+use crate::token::{Identity, Keys, Pending, parse};
+use std::sync::Arc;
+
+/// Milliseconds between looks at a key set that another request fetches: nothing may be awaited that another
+/// request started, so each waits by its own timer.
+const LOOK: u32 = 25;
+/// Milliseconds that a fetch of keys may take in each of its two steps, so that it ends before others take it for
+/// lost.
+const PATIENCE: u32 = FETCH_DEADLINE as u32 * 1000 / 2;
+
+impl<H: Host> Exchange<'_, H> {
+    /// The verified caller of a request to a route with this rule.
+    pub(super) async fn identify(&mut self, shared: &Shared, rule: &Auth) -> Result<Arc<Identity>, Fault> {
+        let Some(field) = self.header("authorization") else {
+            return Err(auth::refuse(Reason::TokenMissing));
+        };
+        let token = auth::bearer(&field).map_err(auth::refuse)?;
+        let now = self.host.now() / 1000;
+        let (tag, known) = {
+            let epoch = self.epoch();
+            let mut memory = self.gateway.tokens.borrow_mut();
+            let tag = memory.tag(token);
+            (tag, memory.get(tag, &rule.issuers, now, epoch))
+        };
+        if let Some(identity) = known {
+            return Ok(identity);
+        }
+        let pending = parse::token(token).and_then(|token| token.admit(&shared.issuers, &rule.issuers, now));
+        let pending = pending.map_err(auth::refuse)?;
+        let issuer = pending.issuer();
+        let epoch = self.verify(shared, issuer, &pending).await?;
+        let identity = Arc::new(pending.verified());
+        let until = self.source(issuer, |source| source.remember_until(now)).unwrap_or(0);
+        self.gateway.tokens.borrow_mut().put(tag, token.len(), Arc::clone(&identity), until, epoch);
+        Ok(identity)
+    }
+
+    /// Stands for everything that remembered verifications rest on; the plan lives as long as the isolate.
+    fn epoch(&self) -> u64 {
+        self.gateway.keys.iter().map(|keys| keys.borrow().as_ref().map_or(0, Source::epoch)).sum()
+    }
+
+    fn source<T>(&self, issuer: u32, ask: impl FnOnce(&mut Source) -> T) -> Option<T> {
+        self.gateway.keys.get(issuer as usize)?.borrow_mut().as_mut().map(ask)
+    }
+
+    /// Makes the issuer's source of keys known, once for the isolate.
+    fn open(&self, keys: &Keys, issuer: u32) -> Result<(), Fault> {
+        if self.source(issuer, |_| ()).is_some() {
+            return Ok(());
+        }
+        let secret = match keys {
+            Keys::Secret(name) => self.host.secret(name),
+            _ => None,
+        };
+        let source = Source::new(keys, secret.as_deref()).map_err(|reason| match keys {
+            Keys::Secret(name) => secret_missing(name),
+            _ => auth::refuse(reason),
+        })?;
+        if let Some(place) = self.gateway.keys.get(issuer as usize) {
+            *place.borrow_mut() = Some(source);
+        }
+        Ok(())
+    }
+
+    /// Verifies a token's signature; the answer is the epoch of the keys that did.
+    async fn verify(&self, shared: &Shared, issuer: u32, pending: &Pending<'_>) -> Result<u64, Fault> {
+        let Some(keys) = shared.issuers.get(issuer as usize).map(|issuer| &issuer.keys) else {
+            return Err(super::unusable().private("the route names an issuer that the plan does not have"));
+        };
+        self.open(keys, issuer)?;
+        for _ in 0..2 {
+            let set = self.keys(keys, issuer, pending).await?;
+            let epoch = self.epoch();
+            if self.any_verifies(&set, pending).await {
+                return Ok(epoch);
+            }
+            // The issuer may have changed a key and kept its id.
+            let now = self.host.now() / 1000;
+            match self.source(issuer, |source| source.refetch(now)).flatten() {
+                Some(ticket) if self.fetch_keys(keys, issuer, ticket).await => {}
+                _ => break,
+            }
+        }
+        Err(auth::refuse(Reason::TokenSignature))
+    }
+
+    async fn any_verifies(&self, keys: &KeySet, pending: &Pending<'_>) -> bool {
+        for key in keys.candidates(pending.kid.as_deref(), pending.algorithm) {
+            let signature = Signature {
+                algorithm: pending.algorithm,
+                jwk: key.jwk().to_owned(),
+                input: pending.signing_input.to_owned(),
+                signature: pending.signature.clone(),
+            };
+            // A key that the host cannot use verifies nothing.
+            if self.host.verify(signature).await.unwrap_or(false) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The issuer's keys, fetched if need be.
+    async fn keys(&self, keys: &Keys, issuer: u32, pending: &Pending<'_>) -> Result<Arc<KeySet>, Fault> {
+        loop {
+            let now = self.host.now() / 1000;
+            let ask = |source: &mut Source| source.need(now, pending.kid.as_deref(), pending.algorithm);
+            match self.source(issuer, ask).unwrap_or(Need::Unknown) {
+                Need::Use(keys) => return Ok(keys),
+                Need::Fetch(ticket) => {
+                    self.fetch_keys(keys, issuer, ticket).await;
+                }
+                // Bounded: the fetch that is waited for has a deadline, after which this request fetches itself.
+                Need::Wait(_) => self.host.wait(LOOK).await,
+                Need::Unknown => return Err(auth::refuse(Reason::TokenKeyUnknown)),
+                Need::Unavailable(until) => {
+                    let wait = until.saturating_sub(now).max(1);
+                    return Err(
+                        auth::refuse(Reason::IssuerUnavailable).header("retry-after", wait.to_string())
+                    );
+                }
+            }
+        }
+    }
+
+    /// Fetches a key set; whether the keys changed.
+    async fn fetch_keys(&self, keys: &Keys, issuer: u32, ticket: Ticket) -> bool {
+        let Keys::Jwks { url, .. } = keys else { return false };
+        let accept = "application/jwk-set+json, application/json";
+        let fetch = Fetch {
+            url: url.clone(),
+            method: "GET".into(),
+            via: None,
+            base: Base::Nothing,
+            edits: vec![Edit::Set("accept".into(), accept.into())],
+            timeout: PATIENCE,
+        };
+        let body = match self.host.fetch(fetch).await {
+            Ok(answer) if answer.status == 200 => self.host.read(answer, MAX_SET as u32, PATIENCE).await.ok(),
+            _ => None,
+        };
+        let (now, set) = (self.host.now() / 1000, body.map(|body| KeySet::parse(&body)));
+        self.source(issuer, |source| source.fetched(now, ticket, set)).unwrap_or(false)
+    }
+}
+
+/// The fault of a route whose secret is not bound.
+pub(super) fn secret_missing(name: &str) -> Fault {
+    auth::refuse(Reason::SecretMissing).private(format!("secret {name} is not bound, or too short"))
+}

@@ -1,0 +1,98 @@
+//! The life of a request: [`handle`], one phase after another, on one screen.
+//!
+//! Only the pipeline awaits ports; what it asks them and what it makes of the answers is decided by the policies and
+//! the mechanisms below them. `handle` cannot fail: each fault becomes a problem body, and each reply passes
+//! [`Exchange::finish`], so that a browser can read a 429 and the event of a 504 is recorded.
+
+mod admin;
+mod admit;
+mod combined;
+mod exchange;
+mod forward;
+mod gateway;
+mod identify;
+mod limits;
+mod outcome;
+mod send;
+mod sinks;
+mod stored;
+mod view;
+
+pub use gateway::Gateway;
+pub use outcome::{Outcome, Relay, Reply, Response, Store};
+pub use sinks::flush;
+
+use crate::fault::{Fault, Reason};
+use crate::plan::Action;
+use crate::ports::Host;
+use exchange::Exchange;
+use std::sync::Arc;
+
+/// Field with the request's id, on every answer and towards every upstream.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// Answers a request. `url` is absolute and as it came.
+pub async fn handle<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Outcome {
+    let mut exchange = Exchange::begin(gateway, host, method);
+    let result = exchange.serve(method, url).await;
+    exchange.finish(result)
+}
+
+impl<H: Host> Exchange<'_, H> {
+    async fn serve(&mut self, method: &str, url: &str) -> Result<Response, Fault> {
+        let router = self.gateway.router().ok_or_else(unusable)?;
+        let (plan, shared) = (router.plan(), router.plan().shared());
+        let request = self.admit(method, url)?;
+        if admin::owns(&request.path) && shared.gateway.serves_admin(&request.host) {
+            return self.administer(shared, plan.hash(), &request).await;
+        }
+        if let Some(preflight) = self.preflight(router, &request) {
+            return Ok(preflight);
+        }
+        let found = match self.find(router, &request)? {
+            Ok(found) => found,
+            Err(options) => return Ok(options),
+        };
+        let route = &found.route;
+        self.guard(route, &request)?;
+        if let Some(rule) = &route.auth {
+            let identity = self.identify(shared, rule).await?;
+            self.event.identity = Some(Arc::clone(&identity));
+            rule.authorize(&identity)?;
+        }
+        if !route.limits.is_empty() {
+            self.charge(shared, route).await?;
+        }
+        let cached = match &route.cache {
+            Some(rule) => Some(self.look_up(rule, shared, route, &request).await?),
+            None => None,
+        };
+        if let Some(stored::Cached::Hit(hit)) = cached {
+            return Ok(hit);
+        }
+        match &route.action {
+            Action::Forward(forward) => {
+                let answer = self.forward(shared, route, forward, &request, &found.params).await?;
+                Ok(self.keep(shared, route, cached, answer))
+            }
+            Action::Combine(combine) => self.combine(shared, route, combine, &request, &found.params).await,
+        }
+    }
+}
+
+/// Answers a request whose instance was lost to a trap, and records it.
+pub fn lost<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Outcome {
+    let mut exchange = Exchange::begin(gateway, host, method);
+    // The place of the request, for the event; it changes nothing of the answer.
+    if let Some(router) = gateway.router()
+        && let Ok(request) = exchange.admit(method, url)
+    {
+        exchange.find(router, &request).ok();
+    }
+    let fault = Fault::new(Reason::GatewayFault, "The gateway failed while it handled this request.");
+    exchange.finish(Err(fault.private("the wasm instance trapped; see the log")))
+}
+
+fn unusable() -> Fault {
+    Fault::new(Reason::PlanUnusable, "The gateway has no usable configuration.")
+}

@@ -1,0 +1,144 @@
+//! What the client gets: an answer of the gateway's own, or one that is passed on with edits.
+
+use crate::fault::Fault;
+use crate::policy::headers::Edit;
+use crate::ports::Answer;
+use crate::wire::{Frame, kind};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// The end of a request's way.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What answers.
+    pub response: Response,
+    /// Flush the events after so many milliseconds.
+    pub flush: Option<u32>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Response {
+    /// The gateway's own.
+    Reply(Reply),
+    /// Of an upstream or out of the cache.
+    Relay(Relay),
+}
+
+/// An answer of the gateway's own.
+#[derive(Debug, Default, PartialEq)]
+pub struct Reply {
+    /// Status.
+    pub status: u16,
+    /// Header fields in order.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The body; empty: none.
+    pub body: String,
+}
+
+/// An answer passed on.
+#[derive(Debug)]
+pub struct Relay {
+    /// Which.
+    pub answer: Answer,
+    /// Another status, without the body: 304 for a stored 200.
+    pub bodiless: Option<u16>,
+    /// Edits on its headers.
+    pub edits: Vec<Edit>,
+    /// Store a copy of it first.
+    pub store: Option<Store>,
+}
+
+/// A copy for the cache.
+#[derive(Debug)]
+pub struct Store {
+    /// Its key.
+    pub key: String,
+    /// Edits on the copy's headers.
+    pub edits: Vec<Edit>,
+    /// Largest body kept where its length is unknown, in bytes.
+    pub most: u32,
+}
+
+impl Reply {
+    /// A reply with a body of that type.
+    pub fn new(status: u16, media_type: &'static str, body: String) -> Reply {
+        let headers = vec![(Cow::Borrowed("content-type"), media_type.to_owned()), no_store()];
+        Reply { status, headers, body }
+    }
+
+    /// JSON for administrators.
+    pub fn json(status: u16, body: &Value) -> Reply {
+        Reply::new(status, "application/json", body.to_string())
+    }
+
+    /// The problem of a fault (RFC 9457). Answers of the gateway's own are never stored: on some platforms a cache
+    /// stands in front that stores what does not forbid it.
+    pub fn problem(fault: Fault, request: &str) -> Reply {
+        let mut body = Map::new();
+        body.insert("type".into(), format!("/problems/{}", fault.reason.code()).into());
+        body.insert("title".into(), fault.reason.title().into());
+        body.insert("status".into(), fault.reason.status().into());
+        body.insert("detail".into(), fault.detail.into());
+        body.insert("instance".into(), request.into());
+        body.extend(fault.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let body = serde_json::to_string(&body).unwrap_or_default();
+        let mut reply = Reply::new(fault.reason.status(), "application/problem+json", body);
+        reply.headers.extend(fault.headers.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
+        reply
+    }
+
+    /// Applies edits as a host does to an answer's headers.
+    pub fn edit(&mut self, edits: Vec<Edit>) {
+        for edit in edits {
+            match edit {
+                Edit::Set(name, value) => {
+                    self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
+                    self.headers.push((Cow::Owned(name), value));
+                }
+                Edit::Add(name, value) => self.headers.push((Cow::Owned(name), value)),
+                Edit::Remove(name) => self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name)),
+            }
+        }
+    }
+}
+
+fn no_store() -> (Cow<'static, str>, String) {
+    (Cow::Borrowed("cache-control"), "no-store".to_owned())
+}
+
+impl Outcome {
+    /// The status that the client sees.
+    pub fn status(&self) -> u16 {
+        match &self.response {
+            Response::Reply(reply) => reply.status,
+            Response::Relay(relay) => relay.bodiless.unwrap_or(relay.answer.status),
+        }
+    }
+
+    /// Writes the records for the shim.
+    pub fn write(&self, frame: &mut Frame) {
+        if let Some(after) = self.flush {
+            frame.record(kind::FLUSH, 0, after);
+        }
+        match &self.response {
+            Response::Reply(reply) => {
+                frame.record(kind::REPLY, 0, u32::from(reply.status));
+                frame.field(&reply.body);
+                for (name, value) in &reply.headers {
+                    frame.field(name);
+                    frame.field(value);
+                }
+            }
+            Response::Relay(relay) => {
+                if let Some(store) = &relay.store {
+                    frame.record(kind::STORE, relay.answer.id, store.most);
+                    frame.field(&store.key);
+                    frame.edits(&store.edits);
+                }
+                frame.record(kind::RELAY, relay.answer.id, relay.bodiless.map_or(0, u32::from));
+                frame.edits(&relay.edits);
+            }
+        }
+    }
+}

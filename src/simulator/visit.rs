@@ -1,0 +1,254 @@
+//! One client's request in a made-up world.
+
+use super::{Answered, Sent, Storage, World};
+use crate::header::Headers;
+use crate::pipeline::{self, Gateway, Outcome, Response};
+use crate::policy::headers::Edit;
+use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+/// A request, and the host that carries it.
+pub struct Visit<'w> {
+    world: &'w World,
+    storage: Storage,
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+    address: Option<String>,
+    answers: RefCell<Vec<Answered>>,
+}
+
+/// What the client sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Status.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: String,
+    /// Whether a flush of events was promised.
+    pub flush: Option<u32>,
+}
+
+impl Seen {
+    /// The first value of a field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The code of the problem that the body describes; empty if it describes none.
+    pub fn problem(&self) -> String {
+        let kind =
+            self.json().get("type").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        kind.strip_prefix("/problems/").unwrap_or_default().to_owned()
+    }
+}
+
+impl<'w> Visit<'w> {
+    /// A request without header fields from 192.0.2.1.
+    pub fn new(world: &'w World, storage: Storage, method: &str, url: &str) -> Visit<'w> {
+        Visit {
+            world,
+            storage,
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            address: Some("192.0.2.1".to_owned()),
+            answers: RefCell::default(),
+        }
+    }
+
+    /// With a header field.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// With a body and its length.
+    #[must_use]
+    pub fn body(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self.header("content-length", &body.len().to_string())
+    }
+
+    /// From an address.
+    #[must_use]
+    pub fn from(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
+        self
+    }
+
+    /// Sends it through a gateway and waits for the answer.
+    pub fn send(&self, gateway: &Gateway) -> Option<Seen> {
+        self.world.run(self.through(gateway))
+    }
+
+    /// The answer, for running several at once.
+    pub async fn through(&self, gateway: &Gateway) -> Seen {
+        self.seen(pipeline::handle(gateway, self, &self.method, &self.url).await)
+    }
+
+    /// Sends the gateway's queued events to their sinks.
+    pub fn flush(&self, gateway: &Gateway) {
+        self.world.run(pipeline::flush(gateway, self));
+    }
+
+    fn answer(&self, answer: Answer) -> Answered {
+        let index = (answer.id as usize).checked_sub(1);
+        index.and_then(|index| self.answers.borrow().get(index).cloned()).unwrap_or_default()
+    }
+
+    fn hold(&self, answered: Answered) -> Answer {
+        let status = answered.status;
+        let mut answers = self.answers.borrow_mut();
+        answers.push(answered);
+        Answer { id: answers.len() as u32, status }
+    }
+
+    /// What the shim makes of an outcome.
+    fn seen(&self, outcome: Outcome) -> Seen {
+        let flush = outcome.flush;
+        match outcome.response {
+            Response::Reply(reply) => {
+                let headers =
+                    reply.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+                Seen { status: reply.status, headers: headers.collect(), body: reply.body, flush }
+            }
+            Response::Relay(relay) => {
+                let mut answered = self.answer(relay.answer);
+                if let Some(store) = relay.store {
+                    let mut copy = answered.clone();
+                    edit(&mut copy.headers, &store.edits);
+                    if copy.body.len() <= store.most as usize {
+                        self.world.cache.borrow_mut().insert(store.key, copy);
+                    }
+                }
+                edit(&mut answered.headers, &relay.edits);
+                let (status, body) = match relay.bodiless {
+                    Some(status) => (status, String::new()),
+                    None => (answered.status, answered.body),
+                };
+                Seen { status, headers: answered.headers, body, flush }
+            }
+        }
+    }
+}
+
+fn edit(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
+    for edit in edits {
+        match edit {
+            Edit::Set(name, value) => {
+                headers.retain(|(own, _)| own != name);
+                headers.push((name.clone(), value.clone()));
+            }
+            Edit::Add(name, value) => headers.push((name.clone(), value.clone())),
+            Edit::Remove(name) => headers.retain(|(own, _)| own != name),
+        }
+    }
+}
+
+impl Host for Visit<'_> {
+    fn now(&self) -> u64 {
+        self.world.now()
+    }
+
+    fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>> {
+        let combined =
+            |headers: &Vec<(String, String)>| headers.get(name).map(|value| Cow::Owned(value.into_owned()));
+        match of {
+            Message::Request => combined(&self.headers),
+            Message::Answer(answer) => combined(&self.answer(answer).headers),
+        }
+    }
+
+    fn names(&self, of: Message) -> String {
+        let answer;
+        let headers = match of {
+            Message::Request => &self.headers,
+            Message::Answer(of) => {
+                answer = self.answer(of).headers;
+                &answer
+            }
+        };
+        headers.iter().map(|(name, _)| format!("{}\n", name.to_ascii_lowercase())).collect()
+    }
+
+    fn fact(&self, fact: Fact) -> Option<String> {
+        match fact {
+            Fact::Address => self.address.clone(),
+            Fact::Colo => Some("SIM".to_owned()),
+            Fact::Country => Some("NL".to_owned()),
+            Fact::HasBody => self.body.as_ref().map(|_| "1".to_owned()),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Option<String> {
+        self.world.secrets.borrow().get(name).cloned()
+    }
+
+    async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
+        let mut headers = if fetch.base == Base::Nothing { Vec::new() } else { self.headers.clone() };
+        edit(&mut headers, &fetch.edits);
+        let body = if fetch.base == Base::Whole { self.body.clone() } else { None };
+        let sent = Sent { method: fetch.method, url: fetch.url, via: fetch.via, headers, body };
+        let authority = sent.url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = authority.split(['/', '?']).next().unwrap_or_default().to_owned();
+        let answered = match self.world.origins.borrow().get(&authority) {
+            Some(origin) => origin(&sent),
+            None => Answered::broken("connection refused"),
+        };
+        self.world.sent.borrow_mut().push(sent);
+        let began = self.world.now();
+        self.world.until(began + answered.after.min(u64::from(fetch.timeout))).await;
+        if answered.after > u64::from(fetch.timeout) {
+            return Err(FetchFault::Timeout);
+        }
+        match answered.broken {
+            Some(why) => Err(FetchFault::Failed(why)),
+            None => Ok(self.hold(answered)),
+        }
+    }
+
+    async fn read(&self, answer: Answer, max: u32, _timeout: u32) -> Result<String, FetchFault> {
+        let body = self.answer(answer).body;
+        if body.len() > max as usize { Err(FetchFault::TooLarge) } else { Ok(body) }
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<String, Unreachable> {
+        let result = self.world.ask(ask.class, &ask.name, &ask.message, self.storage);
+        if result.is_err() {
+            // Nobody says that an answer will not come: the deadline does.
+            self.world.until(self.world.now() + u64::from(ask.deadline)).await;
+        }
+        result.map_err(Unreachable)
+    }
+
+    async fn verify(&self, signature: Signature) -> Result<bool, String> {
+        let Signature { algorithm, jwk, input, signature } = signature;
+        crate::token::native::verify(algorithm, &jwk, &input, &signature).map_err(|error| error.to_string())
+    }
+
+    async fn lookup(&self, key: &str) -> Option<Answer> {
+        let stored = self.world.cache.borrow().get(key).cloned();
+        stored.map(|stored| self.hold(stored))
+    }
+
+    async fn wait(&self, milliseconds: u32) {
+        self.world.until(self.world.now() + u64::from(milliseconds)).await;
+    }
+
+    fn point(&self, index: &str, blobs: &[&str], doubles: &[f64]) {
+        let blobs = blobs.iter().map(|blob| (*blob).to_owned()).collect();
+        self.world.points.borrow_mut().push((index.to_owned(), blobs, doubles.to_vec()));
+    }
+}
