@@ -90,6 +90,8 @@ reasons! {
     UpstreamTimeout = "upstream-timeout", 504, "Upstream timeout";
     /// The upstream's answer could not be used, e.g. a part of a combined answer that is no JSON.
     UpstreamInvalid = "upstream-invalid", 502, "Invalid upstream answer";
+    /// The client wants nothing but a stored answer (`only-if-cached`), and none is usable (RFC 9111 §5.2.1.7).
+    NotCached = "not-cached", 504, "Not in the cache";
     /// An administrative path without the administrator's token.
     AdminDenied = "admin-denied", 401, "Administrator token required";
     /// The plan is missing, corrupt or of a newer format.

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn values_of_sql_pass_both_ways() {
-        let values = vec![Value::Int(-5), Value::Text("a b".into()), Value::Null, Value::Text(String::new())];
+        let values = [Value::Int(-5), Value::Text("a b".into()), Value::Null, Value::Text(String::new())];
         let fields: Vec<String> = values.iter().map(value).collect();
         assert_eq!(fields, ["i-5", "ta b", "n", "t"]);
         assert_eq!(rows(&format!("2\0{}", fields.join("\0"))), values.chunks(2).collect::<Vec<_>>());

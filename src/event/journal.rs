@@ -148,7 +148,7 @@ fn newest_first(events: &str) -> impl Iterator<Item = Box<RawValue>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::testing::Memory;
+    use crate::simulator::Sqlite as Memory;
 
     fn put(sql: &Memory, batch: &str, keep: u32, ids: std::ops::Range<u32>) -> String {
         let lines: Vec<String> = ids.clone().map(|n| format!("{{\"id\":\"r-{n}\"}}")).collect();

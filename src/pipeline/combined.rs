@@ -89,7 +89,8 @@ impl<H: Host> Exchange<'_, H> {
         let mut attempts = Vec::with_capacity(1);
         let body = match self.send(shared, &route.timeout, parcel, &mut attempts).await {
             Ok(answer) if (200..300).contains(&answer.status) => {
-                let body = self.host.read(answer, call.max_bytes, self.left(&route.timeout).max(1)).await;
+                let body =
+                    self.host.read(answer, call.max_bytes, self.patience(&route.timeout).unwrap_or(1)).await;
                 body.map_err(|why| match why {
                     FetchFault::TooLarge => Failure::TooLarge,
                     why => Failure::Proxy(ProxyError::of(&why)),

@@ -112,7 +112,8 @@ impl<H: Host> Exchange<'_, H> {
                 Ok(()) => exceeded(held, self.host.now()),
             };
             if let Some(fault) = refused {
-                if let (Some(id), Some(charged)) = (&id, objects.get(..place)) {
+                // The last one too: where its answer was lost it may have charged, and an unknown id costs nothing.
+                if let (Some(id), Some(charged)) = (&id, objects.get(..=place)) {
                     self.refund(charged, id).await;
                 }
                 return Err(fault);

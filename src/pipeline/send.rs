@@ -25,10 +25,9 @@ pub struct Parcel<'a> {
 }
 
 impl<H: Host> Exchange<'_, H> {
-    /// Milliseconds that are left of the request's time.
-    pub(super) fn left(&self, timeout: &Timeout) -> u32 {
-        let spent = self.host.now().saturating_sub(self.event.at);
-        timeout.total.saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
+    /// Milliseconds for the next step of the request; `None` when its time is over.
+    pub(super) fn patience(&self, timeout: &Timeout) -> Option<u32> {
+        timeout.attempt(self.host.now().saturating_sub(self.event.at))
     }
 
     /// The first answer that an upstream gives, or why the last try gave none. Each is recorded in `attempts`.
@@ -45,10 +44,10 @@ impl<H: Host> Exchange<'_, H> {
         let mut edits = parcel.edits;
         for left in (0..parcel.tries).rev() {
             let sent = self.host.now();
-            let patience = timeout.headers.min(self.left(timeout));
+            let Some(patience) = self.patience(timeout) else { break };
             let index = tries.next(parcel.upstream, &upstream.targets, &self.gateway.targets.borrow(), sent);
             let target = index.and_then(|index| Some((index, upstream.targets.get(index)?)));
-            let Some((index, target)) = target.filter(|_| patience > 0) else { break };
+            let Some((index, target)) = target else { break };
             let fetch = Fetch {
                 url: format!("{}{}", target.url, parcel.target),
                 method: parcel.method.to_owned(),

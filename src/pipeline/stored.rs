@@ -7,6 +7,7 @@ use super::view::View;
 use crate::cache::{self, Outcome, Rule, Times, Verdict};
 use crate::event::CacheUse;
 use crate::fault::{Fault, Reason};
+use crate::header::Edited;
 use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{Host, Message};
@@ -46,8 +47,10 @@ impl<H: Host> Exchange<'_, H> {
         };
         let api = shared.apis.get(route.api as usize).map(|api| format!("{}/{}", api.name, api.version));
         // A consumer's name is unique within its issuer only.
-        let consumer =
-            identity.as_deref().map(|identity| format!("{} {}", identity.issuer, identity.consumer));
+        let consumer = identity.as_deref().and_then(|identity| {
+            let issuer = shared.issuers.get(identity.issuer as usize)?;
+            Some(format!("{} {}", issuer.issuer, identity.consumer))
+        });
         let key = cache::key(
             rule,
             &api.unwrap_or_default(),
@@ -63,7 +66,9 @@ impl<H: Host> Exchange<'_, H> {
             outcome = Outcome::UriMiss;
             if let Some(answer) = self.host.lookup(&key).await {
                 let stored = View::few(self.host, Message::Answer(answer));
-                match cache::judge(&ask, &stored, &view, self.host.now()) {
+                let told = self.edited(shared, route);
+                let sent = Edited { base: &view, edits: &told };
+                match cache::judge(&ask, &stored, &sent, self.host.now()) {
                     Verdict::Fresh(hit) => {
                         self.event.cache = CacheUse::Hit;
                         let mut edits = hit.edits(&shared.gateway.name);
@@ -82,11 +87,21 @@ impl<H: Host> Exchange<'_, H> {
         }
         if ask.only_if_cached() {
             return Err(Fault::new(
-                Reason::UpstreamTimeout,
+                Reason::NotCached,
                 "Nothing stored answers this request (only-if-cached).",
             ));
         }
         Ok(Cached::Miss { ask, key, outcome, requested: self.host.now() })
+    }
+
+    /// What the origin gets beside the client's own fields, as far as its answer may vary by it.
+    fn edited(&self, shared: &Shared, route: &Route) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        if let Some(rule) = &route.auth {
+            self.introduce(shared, rule, &mut edits);
+        }
+        edits.extend(route.headers.request.iter().cloned());
+        edits
     }
 
     /// Stores an upstream's answer if it may be, and says what the cache did.
@@ -105,7 +120,9 @@ impl<H: Host> Exchange<'_, H> {
                     View::few(self.host, Message::Answer(relay.answer)),
                 );
                 let times = Times { requested, received: self.host.now() };
-                let storable = cache::storable(rule, &ask, &request, relay.answer.status, &answer, times);
+                let told = self.edited(shared, route);
+                let sent = Edited { base: &request, edits: &told };
+                let storable = cache::storable(rule, &ask, &sent, relay.answer.status, &answer, times);
                 let said =
                     cache::cache_status(name, outcome, Some(storable.as_ref().map(drop).map_err(|why| *why)));
                 if let Ok(stored) = storable {

@@ -4,12 +4,13 @@
 //! Time passes only when everybody waits: [`World::run`] then moves the clock to the next moment at which something
 //! happens. The same seed and inputs give the same run.
 
+mod sqlite;
 mod visit;
 
+pub use sqlite::Sqlite;
 pub use visit::{Seen, Visit};
 
 use crate::ports::Class;
-use crate::sql::Sql;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -123,13 +124,11 @@ pub struct World {
     pub points: RefCell<Vec<Point>>,
 }
 
+#[derive(Default)]
 struct Object {
-    sql: Box<dyn Sql>,
+    sql: Sqlite,
     alarm: Option<u64>,
 }
-
-/// Makes the storage of a new object.
-pub type Storage = fn() -> Box<dyn Sql>;
 
 impl World {
     /// A world at a moment, in milliseconds since 1970.
@@ -155,7 +154,7 @@ impl World {
             self.now.set(self.now.get().max(at));
             let mut objects = self.objects.borrow_mut();
             if let Some(object) = objects.get_mut(&key) {
-                object.alarm = Class::of(key.0).alarm(&*object.sql, at);
+                object.alarm = Class::of(key.0).alarm(&object.sql, at);
             }
         }
         self.now.set(until);
@@ -209,17 +208,15 @@ impl World {
         .await;
     }
 
-    fn ask(&self, class: Class, name: &str, message: &str, storage: Storage) -> Result<String, String> {
+    fn ask(&self, class: Class, name: &str, message: &str) -> Result<String, String> {
         self.asked.borrow_mut().push((class, name.to_owned()));
         let fault = self.faults.borrow().get(&(class as u32)).copied().unwrap_or_default();
         if fault == Fault::Lost {
             return Err("unreachable".to_owned());
         }
         let mut objects = self.objects.borrow_mut();
-        let object = objects
-            .entry((class as u32, name.to_owned()))
-            .or_insert_with(|| Object { sql: storage(), alarm: None });
-        let (reply, alarm) = class.answer(&*object.sql, message, self.now.get());
+        let object = objects.entry((class as u32, name.to_owned())).or_default();
+        let (reply, alarm) = class.answer(&object.sql, message, self.now.get());
         object.alarm = alarm.or(object.alarm);
         if fault == Fault::AnswerLost { Err("the answer was lost".to_owned()) } else { Ok(reply) }
     }

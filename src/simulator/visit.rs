@@ -1,6 +1,6 @@
 //! One client's request in a made-up world.
 
-use super::{Answered, Sent, Storage, World};
+use super::{Answered, Sent, World};
 use crate::header::Headers;
 use crate::pipeline::{self, Gateway, Outcome, Response};
 use crate::policy::headers::Edit;
@@ -11,7 +11,6 @@ use std::cell::RefCell;
 /// A request, and the host that carries it.
 pub struct Visit<'w> {
     world: &'w World,
-    storage: Storage,
     method: String,
     url: String,
     headers: Vec<(String, String)>,
@@ -54,10 +53,9 @@ impl Seen {
 
 impl<'w> Visit<'w> {
     /// A request without header fields from 192.0.2.1.
-    pub fn new(world: &'w World, storage: Storage, method: &str, url: &str) -> Visit<'w> {
+    pub fn new(world: &'w World, method: &str, url: &str) -> Visit<'w> {
         Visit {
             world,
-            storage,
             method: method.to_owned(),
             url: url.to_owned(),
             headers: Vec::new(),
@@ -225,7 +223,7 @@ impl Host for Visit<'_> {
     }
 
     async fn ask(&self, ask: Ask) -> Result<String, Unreachable> {
-        let result = self.world.ask(ask.class, &ask.name, &ask.message, self.storage);
+        let result = self.world.ask(ask.class, &ask.name, &ask.message);
         if result.is_err() {
             // Nobody says that an answer will not come: the deadline does.
             self.world.until(self.world.now() + u64::from(ask.deadline)).await;

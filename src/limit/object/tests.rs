@@ -1,87 +1,11 @@
 use super::*;
 use crate::limit::{Algorithm, Period};
+use crate::simulator::Sqlite as Database;
 use proptest::prelude::*;
-use std::cell::{Cell, RefCell};
 
 const T0: u64 = 1_790_000_000_000;
 const BUCKET: Algorithm = Algorithm::Bucket { rate: 1, period: 1_000, burst: 3 };
 const DAY: Algorithm = Algorithm::Quota { limit: 50, period: Period::Day };
-
-/// An SQLite in memory, as an object has one, which counts statements and can be made to fail.
-struct Database {
-    connection: RefCell<rusqlite::Connection>,
-    statements: RefCell<Vec<String>>,
-    /// Statements that begin with this fail without taking effect.
-    broken: Cell<Option<&'static str>>,
-}
-
-impl Database {
-    fn new() -> Database {
-        Database {
-            connection: RefCell::new(rusqlite::Connection::open_in_memory().unwrap()),
-            statements: RefCell::default(),
-            broken: Cell::new(None),
-        }
-    }
-
-    /// The statements since the last call, by their first word.
-    fn verbs(&self) -> Vec<String> {
-        let taken = self.statements.take();
-        taken.iter().map(|sql| sql.split(' ').next().unwrap_or_default().to_owned()).collect()
-    }
-
-    fn tables(&self) -> i64 {
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE type='table'";
-        self.connection.borrow().query_row(sql, [], |row| row.get(0)).unwrap()
-    }
-
-    fn rows(&self, table: &str) -> i64 {
-        let sql = format!("SELECT count(*) FROM {table}");
-        self.connection.borrow().query_row(&sql, [], |row| row.get(0)).unwrap()
-    }
-
-    fn run(&self, sql: &str) {
-        self.connection.borrow().execute_batch(sql).unwrap();
-    }
-}
-
-impl Sql for Database {
-    fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Vec<Value>>, SqlError> {
-        use rusqlite::types::{Value as Stored, ValueRef};
-        self.statements.borrow_mut().push(sql.to_owned());
-        if self.broken.get().is_some_and(|verb| sql.starts_with(verb)) {
-            return Err(SqlError("disk I/O error".into()));
-        }
-        let connection = self.connection.borrow();
-        let failed = |error: rusqlite::Error| SqlError(error.to_string());
-        let mut statement = connection.prepare(sql).map_err(failed)?;
-        let params = params.iter().map(|value| match value {
-            Value::Int(number) => {
-                assert!(number.unsigned_abs() < 1 << 53, "{number} does not pass JavaScript");
-                Stored::Integer(*number)
-            }
-            Value::Text(text) => Stored::Text(text.clone()),
-            Value::Null => Stored::Null,
-        });
-        let columns = statement.column_count();
-        let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(failed)?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            let cells = (0..columns).map(|column| match row.get_ref(column).unwrap() {
-                ValueRef::Integer(number) => Value::Int(number),
-                ValueRef::Text(text) => Value::Text(String::from_utf8(text.to_vec()).unwrap()),
-                ValueRef::Null => Value::Null,
-                other => panic!("{other:?}"),
-            });
-            all.push(cells.collect());
-        }
-        Ok(all)
-    }
-
-    fn delete_all(&self) {
-        self.run("DROP TABLE IF EXISTS limits; DROP TABLE IF EXISTS charges");
-    }
-}
 
 fn asks<'a>(limits: &[(&'a str, Algorithm)]) -> Vec<Ask<'a>> {
     limits.iter().map(|(id, algorithm)| Ask { limit: (*id).into(), algorithm: *algorithm, cost: 1 }).collect()
@@ -121,7 +45,7 @@ fn remaining(database: &Database, limit: (&str, Algorithm), now: u64) -> u64 {
 
 #[test]
 fn the_usual_charge_is_one_select_and_one_upsert() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, None, &[("a", BUCKET)], T0);
     assert_eq!(
         database.verbs(),
@@ -138,7 +62,7 @@ fn the_usual_charge_is_one_select_and_one_upsert() {
 
 #[test]
 fn two_hundred_requests_on_fifty_a_day_admit_fifty_across_evictions() {
-    let database = Database::new();
+    let database = Database::default();
     let admitted = (0..200).filter(|at| charged(&database, None, &[("q", DAY)], T0 + at)[0].admitted).count();
     assert_eq!(admitted, 50);
     // Nothing is kept outside the database, so this is also how it stands after a restart.
@@ -149,7 +73,7 @@ fn two_hundred_requests_on_fifty_a_day_admit_fifty_across_evictions() {
 
 #[test]
 fn where_one_limit_refuses_none_is_charged() {
-    let database = Database::new();
+    let database = Database::default();
     let both = [("burst", BUCKET), ("day", DAY)];
     for left in [49, 48, 47] {
         assert_eq!(charged(&database, None, &both, T0)[1].remaining, left);
@@ -162,7 +86,7 @@ fn where_one_limit_refuses_none_is_charged() {
 
 #[test]
 fn limits_of_one_object_do_not_touch_each_other() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, None, &[("a", BUCKET)], T0);
     charged(&database, None, &[("b", BUCKET), ("a", BUCKET)], T0);
     assert_eq!(remaining(&database, ("a", BUCKET), T0), 1);
@@ -171,10 +95,14 @@ fn limits_of_one_object_do_not_touch_each_other() {
 
 #[test]
 fn a_refund_is_taken_once_and_only_for_an_admitted_charge() {
-    let database = Database::new();
+    let database = Database::default();
     let both = [("burst", BUCKET), ("day", DAY)];
     assert!(!refunded(&database, "one", T0), "nothing was charged yet");
-    assert_eq!(database.tables(), 0, "a refund makes no tables");
+    assert_eq!(
+        database.number("SELECT count(*) FROM sqlite_schema WHERE type=\'table\'").unwrap(),
+        0,
+        "a refund makes no tables"
+    );
     charged(&database, Some("zero"), &both, T0);
     charged(&database, Some("one"), &both, T0);
     assert_eq!(remaining(&database, both[1], T0), 48);
@@ -194,18 +122,18 @@ fn a_refund_is_taken_once_and_only_for_an_admitted_charge() {
 
 #[test]
 fn a_charge_is_refundable_for_a_minute_and_the_records_go_without_an_alarm() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, Some("one"), &[("day", DAY)], T0);
     assert!(!refunded(&database, "one", T0 + REFUNDABLE_MS));
     for at in 1..=20 {
         charged(&database, Some(&format!("c{at}")), &[("day", DAY)], T0 + at * REFUNDABLE_MS / 2);
-        assert!(database.rows("charges") <= 2);
+        assert!(database.number("SELECT count(*) FROM charges").unwrap() <= 2);
     }
 }
 
 #[test]
 fn an_id_that_is_used_twice_refunds_one_charge() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, Some("same"), &[("day", DAY)], T0);
     charged(&database, Some("same"), &[("day", DAY)], T0);
     assert!(refunded(&database, "same", T0));
@@ -215,29 +143,25 @@ fn an_id_that_is_used_twice_refunds_one_charge() {
 
 #[test]
 fn a_row_of_newer_code_is_left_untouched() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, Some("one"), &[("old", BUCKET), ("new", BUCKET)], T0);
-    database.run("ALTER TABLE limits ADD COLUMN loans TEXT; UPDATE limits SET version=2,state='b2;{}',loans='[7]' WHERE id='new'");
+    database.run("ALTER TABLE limits ADD COLUMN loans TEXT; UPDATE limits SET version=2,state='b2;{}',loans='[7]' WHERE id='new'").unwrap();
     let reply = try_charge(&database, None, &[("old", BUCKET), ("new", BUCKET)], T0);
     assert_eq!(reply, Reply::Refused(ObjectError::NewerRows(vec![1])));
     assert_eq!(remaining(&database, ("old", BUCKET), T0), 2, "and nothing is charged");
     assert!(charged(&database, None, &[("old", BUCKET)], T0)[0].admitted, "the rest may be asked without it");
     assert!(refunded(&database, "one", T0), "what can be read is refunded");
     let sql = "SELECT count(*) FROM limits WHERE id='new' AND version=2 AND state='b2;{}' AND loans='[7]'";
-    assert_eq!(database.connection.borrow().query_row::<i64, _, _>(sql, [], |row| row.get(0)), Ok(1));
+    assert_eq!(database.number(sql), Ok(1));
     assert_eq!(remaining(&database, ("old", BUCKET), T0), 2);
 }
 
 #[test]
 fn a_damaged_row_fails_closed() {
-    let database = Database::new();
+    let database = Database::default();
     for damage in ["state='b,1'", "state=''", "version=0", "version='x'"] {
         charged(&database, None, &[(damage, BUCKET)], T0);
-        database
-            .connection
-            .borrow()
-            .execute(&format!("UPDATE limits SET {damage} WHERE id=?1"), [damage])
-            .unwrap();
+        database.query(&format!("UPDATE limits SET {damage} WHERE id=?1"), &[damage.into()]).unwrap();
         let reply = try_charge(&database, None, &[(damage, BUCKET)], T0);
         assert_eq!(reply, Reply::Refused(ObjectError::NewerRows(vec![0])), "{damage}");
     }
@@ -245,16 +169,16 @@ fn a_damaged_row_fails_closed() {
 
 #[test]
 fn a_charge_record_of_newer_code_is_not_refunded() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, Some("one"), &[("a", BUCKET)], T0);
-    database.run("UPDATE charges SET version=2");
+    database.run("UPDATE charges SET version=2").unwrap();
     assert!(!refunded(&database, "one", T0));
     assert_eq!(remaining(&database, ("a", BUCKET), T0), 2);
 }
 
 #[test]
 fn rows_of_this_version_are_pinned() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, Some("one"), &[("a", BUCKET), ("q", DAY)], T0);
     let dump = |sql| {
         database.query(sql, &[]).unwrap().iter().map(|row| format!("{row:?}")).collect::<Vec<_>>().join("\n")
@@ -275,7 +199,7 @@ fn rows_of_this_version_are_pinned() {
 
 #[test]
 fn messages_of_newer_code_and_noise_change_nothing() {
-    let database = Database::new();
+    let database = Database::default();
     for (message, error) in [
         (r#"{"v":2,"op":"charge"}"#, ObjectError::NewerMessage),
         ("", ObjectError::Malformed),
@@ -285,14 +209,14 @@ fn messages_of_newer_code_and_noise_change_nothing() {
         assert_eq!(Reply::decode(&handled.reply, 1), Ok(Reply::Refused(error)), "{message}");
         assert_eq!(handled.alarm, None);
     }
-    assert_eq!(database.tables(), 0);
+    assert_eq!(database.number("SELECT count(*) FROM sqlite_schema WHERE type=\'table\'").unwrap(), 0);
 }
 
 #[test]
 fn failures_of_the_storage_never_admit() {
     let all = [("a", BUCKET), ("b", DAY)];
     for verb in ["SELECT id", "INSERT INTO limits", "INSERT INTO charges", "DELETE"] {
-        let database = Database::new();
+        let database = Database::default();
         charged(&database, None, &all, T0);
         database.broken.set(Some(verb));
         let reply = try_charge(&database, Some("one"), &all, T0);
@@ -301,14 +225,14 @@ fn failures_of_the_storage_never_admit() {
         assert!(!refunded(&database, "one", T0), "{verb}");
         assert!(remaining(&database, all[1], T0) <= 49, "{verb}");
     }
-    let database = Database::new();
+    let database = Database::default();
     database.broken.set(Some("CREATE"));
     assert_eq!(try_charge(&database, None, &all, T0), Reply::Refused(ObjectError::Storage));
 }
 
 #[test]
 fn an_alarm_deletes_what_has_lapsed_and_at_last_everything() {
-    let database = Database::new();
+    let database = Database::default();
     let charge = |limits: &[(&str, Algorithm)]| {
         send(&database, &Message::Charge { id: Some("one".into()), limits: asks(limits) }, T0).1
     };
@@ -318,36 +242,42 @@ fn an_alarm_deletes_what_has_lapsed_and_at_last_everything() {
     assert_eq!(charge(&[("q", DAY), ("a", BUCKET)]), Some(T0 + ALARM_APART_MS), "the bucket lapses first");
     let first = T0 + ALARM_APART_MS;
     assert_eq!(alarm(&database, first), Some(end_of_day));
-    assert_eq!((database.rows("limits"), database.rows("charges")), (1, 0));
+    assert_eq!(
+        (
+            database.number("SELECT count(*) FROM limits").unwrap(),
+            database.number("SELECT count(*) FROM charges").unwrap()
+        ),
+        (1, 0)
+    );
     assert_eq!(
         alarm(&database, end_of_day - 1),
         Some(end_of_day - 1 + ALARM_APART_MS),
         "too early, it stays"
     );
-    assert_eq!(database.rows("limits"), 1);
+    assert_eq!(database.number("SELECT count(*) FROM limits").unwrap(), 1);
     assert_eq!(alarm(&database, end_of_day), None);
-    assert_eq!(database.tables(), 0);
+    assert_eq!(database.number("SELECT count(*) FROM sqlite_schema WHERE type=\'table\'").unwrap(), 0);
     assert_eq!(alarm(&database, end_of_day), None, "an alarm of an empty object");
     assert_eq!(charged(&database, None, &[("q", DAY)], end_of_day)[0].remaining, 49, "and it begins anew");
 }
 
 #[test]
 fn an_object_that_only_refused_goes_too() {
-    let database = Database::new();
+    let database = Database::default();
     let dear = Ask { limit: "a".into(), algorithm: BUCKET, cost: 9 };
     let (reply, set) = send(&database, &Message::Charge { id: None, limits: vec![dear] }, T0);
     assert!(matches!(reply, Reply::Verdicts(verdicts) if verdicts[0].retry_ms == crate::limit::NEVER));
     assert_eq!(alarm(&database, set.unwrap()), None);
-    assert_eq!(database.tables(), 0);
+    assert_eq!(database.number("SELECT count(*) FROM sqlite_schema WHERE type=\'table\'").unwrap(), 0);
 }
 
 #[test]
 fn an_alarm_whose_storage_fails_comes_again() {
-    let database = Database::new();
+    let database = Database::default();
     charged(&database, None, &[("q", DAY)], T0);
     database.broken.set(Some("DELETE"));
     assert_eq!(alarm(&database, T0), Some(T0 + ALARM_APART_MS));
-    assert_eq!(database.rows("limits"), 1);
+    assert_eq!(database.number("SELECT count(*) FROM limits").unwrap(), 1);
 }
 
 proptest! {
@@ -355,7 +285,7 @@ proptest! {
     /// apart, and refunds of known, unknown and refunded charges.
     #[test]
     fn quotas_with_refunds_count_as_by_hand(steps in prop::collection::vec((0usize..4, 0usize..12), 1..60)) {
-        let database = Database::new();
+        let database = Database::default();
         let rules = [("small", Algorithm::Quota { limit: 4, period: Period::Day }), ("large", Algorithm::Quota { limit: 7, period: Period::Day })];
         let mut used = [0u64, 0];
         let mut live: std::collections::HashMap<String, &[usize]> = std::collections::HashMap::new();
@@ -391,7 +321,7 @@ proptest! {
     fn two_objects_never_over_admit_whatever_is_lost(
         steps in prop::collection::vec((0u8..8, 0u8..8, 0u8..8), 1..60),
     ) {
-        let objects = [Database::new(), Database::new()];
+        let objects = [Database::default(), Database::default()];
         let rules = [Algorithm::Quota { limit: 9, period: Period::Day }, Algorithm::Quota { limit: 6, period: Period::Day }];
         let (mut passed, mut kept) = (0, 0);
         for (request, (first, second, refund)) in steps.into_iter().enumerate() {
