@@ -47,19 +47,30 @@ pub struct Problem {
     pub excerpt: String,
 }
 
+/// Text whose control characters are written as escapes: messages quote what stands in the files.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
+        write!(f, "{}", Plain(&self.file))?;
         if self.span.line > 0 {
             write!(f, ":{}:{}", self.span.line, self.span.column)?;
         }
         if self.severity == Severity::Warning {
-            write!(f, ": warning: {}", self.message)?;
+            write!(f, ": warning: {}", Plain(&self.message))?;
         } else {
-            write!(f, ": {}", self.message)?;
+            write!(f, ": {}", Plain(&self.message))?;
         }
         if !self.environments.is_empty() {
-            write!(f, " (in {})", self.environments.join(", "))?;
+            write!(f, " (in {})", Plain(&self.environments.join(", ")))?;
         }
         let gutter = self.span.line.to_string().len().max(3);
         if self.span.line > 0 && !self.excerpt.trim().is_empty() {
@@ -81,7 +92,7 @@ impl fmt::Display for Problem {
             write!(f, "\n {:>gutter$} | {indent}{}", "", "^".repeat(length))?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n {:>gutter$} = help: {help}", "")?;
+            write!(f, "\n {:>gutter$} = help: {}", "", Plain(help))?;
         }
         Ok(())
     }

@@ -132,6 +132,20 @@ impl Node {
 /// # Errors
 /// The first thing that is no YAML, or that is refused.
 pub fn parse(text: &str) -> Result<Node, Broken> {
+    document(text).map_err(|(span, message, help)| (within(span, text), message, help))
+}
+
+/// What the parser misses at the end of a text it misses on a line that is not there: shown after the last one.
+fn within(span: Span, text: &str) -> Span {
+    let lines = u32::try_from(text.lines().count()).unwrap_or(u32::MAX).max(1);
+    if span.line <= lines {
+        return span;
+    }
+    let last = text.lines().next_back().map_or(0, |line| line.chars().count());
+    Span { line: lines, column: u32::try_from(last).unwrap_or(u32::MAX).saturating_add(1), length: 1 }
+}
+
+fn document(text: &str) -> Result<Node, Broken> {
     if text.len() > MAX_BYTES {
         return Err((Span::default(), "the file is larger than 4 MiB".into(), None));
     }
@@ -352,6 +366,12 @@ mod tests {
         assert!(broken("a: 1\n---\nb: 2\n").2.contains("second document"));
         assert!(broken("a: [1\n").2.contains("no YAML"));
         assert!(broken("? [a]\n: 1\n").2.contains("key must be"));
+    }
+
+    #[test]
+    fn what_is_missing_at_the_end_is_shown_there() {
+        let (line, column, message) = broken("a: 1\nb: { c: 1\n");
+        assert!((line, column) <= (2, 10) && message.contains("no YAML"), "{line}:{column}: {message}");
     }
 
     #[test]
