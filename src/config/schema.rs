@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+/// Extension keyword of our JSON Schema: what to do about a value out of range.
+pub const HELP: &str = "x-help";
 /// Text that holds a variable, as a regular expression.
 const VARIABLE: &str = r"\$\{[A-Za-z0-9_-]+\}";
 
@@ -44,6 +46,7 @@ fn strict<T: JsonSchema>() -> Value {
 fn publish(mut schema: Value, title: &str) -> String {
     visit(&mut schema, &mut |schema| {
         schema.remove(units::KEYWORD);
+        schema.remove(HELP);
         // Rust's integer types are no formats of JSON Schema.
         schema.remove("format");
         match schema.get("type").and_then(Value::as_str) {

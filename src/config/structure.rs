@@ -146,8 +146,9 @@ impl<'s> Walker<'s> {
         report: &mut impl FnMut(&'static str, String, Option<String>),
     ) {
         let bound = |key: &str| schema.get(key).and_then(Json::as_f64);
+        let help = || schema.get(super::schema::HELP).and_then(Json::as_str).map(str::to_owned);
         if let Some(min) = bound("minimum").filter(|min| number < *min) {
-            report("out-of-range", format!("{number} is too small: the least is {min}"), None);
+            report("out-of-range", format!("{number} is too small: the least is {min}"), help());
         }
         // schemars states no maximum for 32 and 64 bits.
         let most = bound("maximum").or_else(|| match schema.get("format").and_then(Json::as_str) {
@@ -155,7 +156,7 @@ impl<'s> Walker<'s> {
             _ => None,
         });
         if let Some(max) = most.filter(|max| number > *max) {
-            report("out-of-range", format!("{number} is too large: the most is {max}"), None);
+            report("out-of-range", format!("{number} is too large: the most is {max}"), help());
         }
     }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GatewayFile {
     /// Version of the file format: 1.
-    #[schemars(range(min = 1, max = 1))]
+    #[schemars(range(min = 1, max = 1), extend("x-help" = "this command reads format 1; a newer file needs a newer `tollgate`"))]
     pub tollgate: u32,
     /// Name of the gateway in `Via`, `Cache-Status` and `Proxy-Status`. Default: `tollgate`.
     #[schemars(length(min = 1, max = 64))]
@@ -54,7 +54,7 @@ pub struct GatewayFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ApiFile {
     /// Version of the file format: 1.
-    #[schemars(range(min = 1, max = 1))]
+    #[schemars(range(min = 1, max = 1), extend("x-help" = "this command reads format 1; a newer file needs a newer `tollgate`"))]
     pub tollgate: u32,
     /// Name of the API.
     pub api: String,
@@ -155,7 +155,7 @@ pub struct Settings {
     pub limits: Option<Limits>,
     /// Whether answers are cached. Default: no.
     pub cache: Option<CacheUse>,
-    /// Cross-origin requests. Default: none are allowed.
+    /// Cross-origin requests, answered by the gateway. Default: left to the origin.
     pub cors: Option<CorsUse>,
     /// Bounds on the request body. Default: none but the platform's.
     pub body: Option<BodyUse>,
