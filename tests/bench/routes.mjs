@@ -7,7 +7,7 @@ const MEASURED = {
   token: '{ match: "GET /token/{id}", auth: { jwt: bench }, scopes: ["bench:read"] }',
   exact_limit: `{ match: "GET /exact/{id}", limits: [plenty] }`,
   limited: `{ match: "GET /limited/{id}", limits: [none-left] }`,
-  cache_hit: `{ match: "GET /cached/{id}", cache: { ttl: 1h, override: true } }`,
+  cache_hit: `{ match: "GET /cached/{id}", cache: { ttl: 1h } }`,
   combined: `{ match: "GET /combined/{id}", combine: { item: { path: "/item/{id}" }, stock: { path: "/stock/{id}" } } }`,
 };
 
