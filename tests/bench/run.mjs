@@ -1,8 +1,7 @@
 // The bench: one workerd with the gateway (1,000 routes) and its floors, an nginx as origin, wrk as client. Every
 // figure is the median of paired rounds: gateway and floor one after the other, in alternating order.
 //   node tests/bench/run.mjs [--json] [--rounds N] [SCENARIO…]
-import { spawn, spawnSync } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { buildSync } from "esbuild";
 import { TOP, Workerd, compilePlan, freePort, gatewayWorker, request, scratch, sleep } from "../worker/harness.mjs";
 import * as floors from "./floors.mjs";
 import { PATHS, routeFiles } from "./routes.mjs";
+import { BODY, FIELDS, fastOrigin, jwk, sent } from "./scene.mjs";
 
 const BARS = /** @type {Record<string, number>} */ ({ open: 0.93, token: 0.9, exact_limit: 0.93, not_found: 0.95, unauthorized: 0.95, limited: 0.95, cache_hit: 0.93 });
 const CONNECTIONS = 16, SECONDS = 1, STARTS = 20;
@@ -31,26 +31,7 @@ const median = (/** @type {number[]} */ list) => {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 };
 
-// --- What is sent, and what the origin answers. ---
-const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const base64 = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-function mint() {
-  const now = Math.floor(Date.now() / 1000);
-  const head = base64({ alg: "ES256", typ: "JWT", kid: "bench" });
-  const input = `${head}.${base64({ iss: "https://issuer.bench.invalid", aud: "bench", sub: "ann", scope: "bench:read", iat: now, exp: now + 3600 })}`;
-  return `${input}.${sign("sha256", Buffer.from(input), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
-}
-const token = mint();
-/** @param {string} scenario @returns {Record<string, string>} */
-const sent = (scenario) => ({
-  Host: "gateway.example", Accept: "application/json", "Accept-Encoding": "gzip", "User-Agent": "wrk/4", Origin: "https://app.example",
-  ...(scenario === "token" ? { Authorization: `Bearer ${token}` } : {}),
-});
-const BODY = '{"id":"kettle","name":"Kettle","price":1999,"tags":["kitchen","steel"]}\n';
-const FIELDS = { "content-type": "application/json", "cache-control": "public, max-age=3600", etag: '"bench-1"' };
-
 const originPort = await freePort(), origin = `http://127.0.0.1:${originPort}`;
-const jwk = { ...publicKey.export({ format: "jwk" }), kid: "bench", alg: "ES256", use: "sig" };
 const plan = compilePlan(routeFiles(originPort, jwk));
 
 /** An origin that remembers what it got, for observing. */
@@ -63,31 +44,6 @@ function recorder() {
     response.writeHead(200, { server: "nginx", ...FIELDS, "content-length": BODY.length }).end(BODY);
   });
   return new Promise((go) => server.listen(originPort, "127.0.0.1", () => go({ seen, stop: () => new Promise((done) => (server.close(done), server.closeAllConnections())) })));
-}
-
-/** nginx if there is one, else a worker in a workerd of its own. @returns {Promise<() => void>} */
-async function fastOrigin() {
-  const folder = scratch("origin");
-  if (spawnSync("nginx", ["-v"]).error) {
-    say("nginx is missing (apt-get install -y nginx-light): a second workerd is the origin");
-    const path = join(folder, "origin.js");
-    writeFileSync(path, `const HEADERS = ${JSON.stringify(FIELDS)}; export default { fetch: () => new Response(${JSON.stringify(BODY)}, { headers: HEADERS }) };`);
-    const process = await new Workerd([{ name: "origin", port: originPort, modules: { "origin.js": path } }]).start();
-    return () => void process.stop();
-  }
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ");
-  writeFileSync(join(folder, "nginx.conf"), `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
-events { worker_connections 1024; }
-http { access_log off; keepalive_requests 100000000; ${temporary}
-  server { listen 127.0.0.1:${originPort}; default_type application/json; location / {
-    add_header cache-control "public, max-age=3600"; add_header etag '"bench-1"'; return 200 '${BODY}'; } } }`);
-  const child = spawn("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", join(folder, "error.log")], { stdio: "ignore" });
-  process.on("exit", () => child.kill());
-  for (let tries = 0; ; tries++) {
-    if (await request(originPort, "GET", "/").catch(() => null)) return () => void child.kill();
-    if (tries > 100) throw new Error(`nginx does not start: ${readFileSync(join(folder, "error.log"), "utf8")}`);
-    await sleep(20);
-  }
 }
 
 // --- Observing. ---
@@ -232,7 +188,7 @@ export default { async fetch(request, env, ctx) {
 
 const started = Date.now();
 const made = await observe();
-const stopOrigin = await fastOrigin();
+const stopOrigin = await fastOrigin(originPort);
 const honoWorker = await floorWorker("hono", floors.hono(origin));
 buildSync({ entryPoints: [honoWorker.modules["floor.js"]], outfile: honoWorker.modules["floor.js"], allowOverwrite: true, bundle: true, format: "esm", nodePaths: [join(TOP, "node_modules")], logLevel: "error" });
 const same = await floorWorker("same", made.open ? readFileSync(made.open.modules["floor.js"], "utf8") : floors.bare(origin));

@@ -105,8 +105,9 @@ export function configure(workers, { state, external = {} }) {
 
 /** One workerd process. */
 export class Workerd {
-  /** @param {Parameters<typeof configure>[0]} workers @param {{ state?: string, external?: Record<string, string>, quiet?: boolean }} [settings] */
-  constructor(workers, { state = scratch("state"), external = {}, quiet = true } = {}) {
+  /** @param {Parameters<typeof configure>[0]} workers @param {{ state?: string, external?: Record<string, string>, quiet?: boolean, more?: string[] }} [settings] more: arguments for workerd */
+  constructor(workers, { state = scratch("state"), external = {}, quiet = true, more = [] } = {}) {
+    this.more = more;
     this.workers = workers;
     this.state = state;
     this.external = external;
@@ -127,7 +128,7 @@ export class Workerd {
     const config = join(this.folder, "config.capnp");
     writeFileSync(config, configure(this.workers, this));
     mkdirSync(this.state, { recursive: true });
-    const child = spawn(WORKERD, ["serve", config], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(WORKERD, ["serve", config, ...this.more], { stdio: ["ignore", "pipe", "pipe"] });
     this.child = child;
     running.add(child);
     child.on("exit", () => running.delete(child));
