@@ -2,7 +2,7 @@
 //   node tests/bench/profile.mjs SCENARIO [BUILD]     BUILD: a build whose wasm kept its names (scripts/build --names)
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { TOP, Workerd, compilePlan, freePort, gatewayWorker, request } from "../worker/harness.mjs";
+import { TOP, Workerd, compilePlan, freePort, gatewayWorker, request, sleep } from "../worker/harness.mjs";
 import { PATHS, routeFiles } from "./routes.mjs";
 import { fastOrigin, jwk, sent } from "./scene.mjs";
 
@@ -16,8 +16,16 @@ await new Workerd([worker], { quiet: false, more: [`--inspector-addr=127.0.0.1:$
 const headers = Object.entries(sent(scenario)).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
 const wrk = (/** @type {number} */ seconds) => ["-t1", "-c16", `-d${seconds}s`, ...headers, `http://127.0.0.1:${worker.port}${path}`];
 
-const [target] = (await request(inspectorPort, "GET", "/json/list")).json.filter((/** @type {{ id: string }} */ { id }) => id.includes("gateway"));
-const socket = new WebSocket(target.webSocketDebuggerUrl);
+/** @returns {Promise<string>} */
+async function debuggerUrl() {
+  for (let tries = 0; tries < 100; tries++, await sleep(50)) {
+    const answer = await request(inspectorPort, "GET", "/json/list").catch(() => null);
+    const target = answer?.json.find((/** @type {{ id: string }} */ { id }) => id.includes("gateway"));
+    if (target) return target.webSocketDebuggerUrl;
+  }
+  throw new Error("workerd's inspector does not answer");
+}
+const socket = new WebSocket(await debuggerUrl());
 await new Promise((go) => socket.addEventListener("open", go));
 const waiting = new Map();
 socket.addEventListener("message", ({ data }) => {
