@@ -128,6 +128,7 @@ pub const CODES: &[&str] = &[
     "long-list",
     "loopback",
     "misplaced-key",
+    "missing-binding",
     "missing-key",
     "missing-secret",
     "never-applies",

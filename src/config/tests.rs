@@ -272,6 +272,8 @@ proptest! {
         let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
         prop_assert_eq!(compile_files(&files, "dev").is_err(), failed);
         for problem in &problems {
+            // What the check of the structure lets pass must deserialise, and what compiles must load.
+            prop_assert!(!matches!(problem.code, "structure" | "plan"), "{problem:?}");
             let text = files.routes.get(&problem.file).map_or("", String::as_str);
             let lines = u32::try_from(text.split('\n').count()).unwrap();
             prop_assert!(problem.span.line <= lines, "{problem:?}");

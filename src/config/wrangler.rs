@@ -9,6 +9,9 @@ use crate::plan::compile::{File, problem};
 /// The secret that the gateway's own pages need.
 const ADMIN: &str = "TOLLGATE_ADMIN_TOKEN";
 
+/// Lists of bindings in wrangler.toml that have a `fetch` method.
+const FETCHERS: [&str; 3] = ["services", "mtls_certificates", "vpc_services"];
+
 /// Compares with wrangler.toml, if there is one. `dev` is its top level.
 pub fn check(
     input: &Files,
@@ -83,7 +86,51 @@ pub fn check(
             }
         }
     }
+    let bound: Vec<&str> = FETCHERS
+        .iter()
+        .filter_map(|kind| section.get(*kind).and_then(toml::Value::as_array))
+        .flatten()
+        .filter_map(|entry| entry.get("binding").and_then(toml::Value::as_str))
+        .collect();
+    let vias = shared
+        .upstreams
+        .iter()
+        .flat_map(|upstream| &upstream.targets)
+        .filter_map(|target| target.via.as_deref());
+    for name in vias.filter(|name| !bound.contains(name)).collect::<std::collections::BTreeSet<_>>() {
+        let text = format!("binding:{name}");
+        for file in files {
+            let mut spans = Vec::new();
+            find(&file.tree, "via", &text, &mut spans);
+            for span in spans {
+                let message = format!("wrangler.toml has no binding `{name}` that can fetch");
+                let heading = if environment == "dev" {
+                    "[[services]]".to_owned()
+                } else {
+                    format!("[[env.{environment}.services]]")
+                };
+                let help = Some(format!("add it under `{heading}`"));
+                problems.push(problem(Severity::Error, "missing-binding", file, span, message, help));
+            }
+        }
+    }
     problems
+}
+
+/// Where `text` is the value of the key `name`.
+fn find(node: &Node, name: &str, text: &str, out: &mut Vec<Span>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| find(item, name, text, out)),
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                if key.name == name && value.text() == Some(text) {
+                    out.push(value.span);
+                }
+                find(value, name, text, out);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Where a secret is named.

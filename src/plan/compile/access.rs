@@ -70,9 +70,18 @@ impl<'a> Compiler<'a> {
                         format!("the issuer `{name}` stands here twice"),
                         "remove one",
                     );
-                } else {
-                    issuers.push(index);
+                    continue;
                 }
+                // The issuer of a token is found by its `iss`.
+                let iss = |i: &u32| {
+                    let issuer = self.out.shared.issuers.get(usize::try_from(*i).ok()?);
+                    issuer.map(|issuer| issuer.issuer.clone())
+                };
+                if issuers.iter().any(|other| iss(other) == iss(&index)) {
+                    let message = format!("another issuer of this route has the same `issuer` as `{name}`");
+                    self.error("conflict", &at, message, "name only one of them, or declare them as one");
+                }
+                issuers.push(index);
             }
         }
         let (scopes, any) = self.scopes(layers, &issuers);

@@ -68,6 +68,10 @@ impl<'a> Compiler<'a> {
             body = Some(Body { max: bounds.max.0 });
         }
         let headers = self.headers(&layers);
+        for edit in headers.request.iter().filter(|edit| is_reserved(auth.as_ref(), edit.name())) {
+            let message = format!("`{}` is edited, and filled with a claim by `auth`", edit.name());
+            self.error("conflict", &place, message, "remove it from `headers.request`, or from `claims`");
+        }
         let paths = layers.nearest(|s| s.paths.as_ref());
         let action = match &route.combine {
             Some(calls) => self.combine(scope, written_in, route, calls, &template, &layers, &place),
