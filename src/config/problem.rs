@@ -146,6 +146,7 @@ pub const CODES: &[&str] = &[
     "structure",
     "syntax",
     "test-build",
+    "too-fast",
     "too-long",
     "too-short",
     "two-gateways",

@@ -313,6 +313,15 @@ impl<'a> Compiler<'a> {
         if limit.burst.is_some() && limit.rate.is_none() {
             self.error("misplaced-key", &place.key("burst"), "`burst` belongs to `rate`", "remove it");
         }
+        if let Algorithm::Bucket { rate, period, .. } | Algorithm::Sliding { limit: rate, window: period } =
+            algorithm
+            && u64::from(rate).saturating_mul(1_000) > u64::from(period).saturating_mul(OBJECT_RATE)
+        {
+            let message =
+                format!("one object counts this limit, and serves about {OBJECT_RATE} requests a second");
+            let help = "count callers apart with `per`, or lower the rate";
+            self.warn("too-fast", place, message, help);
+        }
         let unreachable = match limit.unreachable {
             Some(settings::Unreachable::Degrade) => limit::Unreachable::Degrade,
             Some(settings::Unreachable::Closed) => limit::Unreachable::Closed,
@@ -445,6 +454,9 @@ impl<'a> Compiler<'a> {
         }
     }
 }
+
+/// Requests that a Durable Object answers a second, at best.
+const OBJECT_RATE: u64 = 1_000;
 
 /// What the host of a URL is.
 #[derive(Clone, Copy, PartialEq)]
