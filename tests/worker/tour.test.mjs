@@ -14,7 +14,7 @@ version: { name: v1 }
 base: /shop
 upstream: both
 limits:
-  slow: { rate: 1/min, burst: 2, per: consumer }
+  strict: { rate: 1/min, burst: 2, per: consumer }
   few: { quota: 3/day, per: consumer }
   fifty: { quota: 50/day, per: route }
 routes:
@@ -22,7 +22,7 @@ routes:
   item: { match: "GET /items/{id}" }
   mine: { match: "GET /echo/mine", auth: { jwt: tests } }
   reports: { match: "GET /reports", auth: { jwt: tests }, scopes: [reports] }
-  slow: { match: "GET /echo/slow", auth: { jwt: tests }, limits: [slow] }
+  limited: { match: "GET /echo/limited", auth: { jwt: tests }, limits: [strict] }
   few: { match: "GET /echo/few", auth: { jwt: tests }, limits: [few] }
   fifty: { match: "GET /echo/fifty", limits: [fifty] }
   overview: { match: "GET /overview/{id}", combine: { item: { upstream: a, path: "/items/{id}" }, orders: { upstream: b, path: "/orders", required: false } } }
@@ -81,12 +81,12 @@ test("a token with the scope passes", async () => {
 test("a loop runs into the rate limit and is told when to come back", async () => {
   const statuses = [];
   let last;
-  for (let i = 0; i < 3; i++) statuses.push((last = await gateway.get("/shop/echo/slow", bearer(token()))).status);
+  for (let i = 0; i < 3; i++) statuses.push((last = await gateway.get("/shop/echo/limited", bearer(token()))).status);
   assert.deepEqual(statuses, [200, 200, 429]);
   assert.equal(last?.problem, "rate-limited");
   assert.match(String(last?.headers["retry-after"]), /^[1-9]\d*$/);
   assert.ok(last?.headers.ratelimit && last.headers["ratelimit-policy"]);
-  assert.equal((await gateway.get("/shop/echo/slow", bearer(token({ sub: "bob" })))).status, 200, "another consumer is not held up");
+  assert.equal((await gateway.get("/shop/echo/limited", bearer(token({ sub: "bob" })))).status, 200, "another consumer is not held up");
 });
 
 test("a quota that runs out stays out after a restart", async () => {
