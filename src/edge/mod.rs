@@ -10,6 +10,8 @@
 
 mod host;
 mod object;
+#[cfg(feature = "trap")]
+mod trap;
 
 use crate::pipeline::{self, Gateway, Outcome};
 use crate::wire::{Frame, state};
@@ -103,6 +105,8 @@ pub extern "C" fn begin(length: usize, now: f64) -> *const u32 {
     let line = input_text(length);
     start(now, |gateway, host| async move {
         let (method, url) = line.split_once(' ').unwrap_or((&line, ""));
+        #[cfg(feature = "trap")]
+        trap::request(&host, url).await;
         Some(pipeline::handle(gateway, &host, method, url).await)
     })
 }

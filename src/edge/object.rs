@@ -47,6 +47,8 @@ fn answer(alarm: Option<u64>, reply: &str) -> *const u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn object(class: u32, length: usize, now: f64) -> *const u32 {
     let message = input_text(length);
+    #[cfg(feature = "trap")]
+    super::trap::object(&message);
     let (reply, alarm) = Class::of(class).answer(&Storage, &message, now as u64);
     answer(alarm, &reply)
 }
