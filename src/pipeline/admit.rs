@@ -10,6 +10,7 @@ use crate::plan::{Route, Shared};
 use crate::ports::{Fact, Host, Message};
 use crate::routing::path::{self, Leniency};
 use crate::routing::{Found, Miss, Router, host};
+use crate::upstream::forwarded::{Hops, max_forwards};
 use std::borrow::Cow;
 
 /// The longest method.
@@ -68,7 +69,7 @@ impl<H: Host> Exchange<'_, H> {
         Some(Response::Reply(Reply { status: 204, headers, body: String::new() }))
     }
 
-    /// The route; or the answer to an `OPTIONS` request that no route takes.
+    /// The route; or the answer to an `OPTIONS` request that no route takes, or that may go no further.
     pub(super) fn find<'r, 'q>(
         &mut self,
         router: &'r Router,
@@ -81,6 +82,9 @@ impl<H: Host> Exchange<'_, H> {
                 self.share(shared, found.route.cors);
                 self.in_service(shared, found.route.api)?;
                 path::permitted(&request.path, found.route.paths)?;
+                if self.ends_here(request.method) {
+                    return Ok(Err(Response::Reply(Reply { status: 204, ..Reply::default() })));
+                }
                 return Ok(Ok(found));
             }
             Err(miss) => miss,
@@ -106,6 +110,11 @@ impl<H: Host> Exchange<'_, H> {
             }
             Miss::Unusable(part) => Err(super::unusable().private(format!("{part:?}"))),
         }
+    }
+
+    /// Whether `Max-Forwards` makes the gateway the last recipient.
+    fn ends_here(&self, method: &str) -> bool {
+        method == "OPTIONS" && max_forwards(method, &View::few(self.host, Message::Request)) == Hops::Last
     }
 
     /// CORS fields of whatever answers.

@@ -11,7 +11,8 @@ use crate::policy::auth::{self, Auth};
 use crate::policy::headers::Edit;
 use crate::ports::{Base, Fact, Host, Message};
 use crate::routing::Params;
-use crate::upstream::{choose, forwarded, hop};
+use crate::upstream::forwarded::{self, Hops};
+use crate::upstream::{choose, hop};
 
 impl<H: Host> Exchange<'_, H> {
     pub(super) async fn forward(
@@ -28,6 +29,9 @@ impl<H: Host> Exchange<'_, H> {
         let reserved = |name: &&str| auth::is_reserved(route.auth.as_ref(), name);
         edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned())));
         edits.extend(self.told(&view, shared, request)?);
+        if let Hops::Forward(edit) = forwarded::max_forwards(request.method, &view) {
+            edits.push(edit);
+        }
         if let Some(rule) = &route.auth {
             if !rule.keep_credentials {
                 edits.push(Edit::Remove("authorization".into()));
@@ -71,7 +75,8 @@ impl<H: Host> Exchange<'_, H> {
     ) -> Result<Vec<Edit>, Fault> {
         let address = self.host.fact(Fact::Address).unwrap_or_default();
         let scheme = if request.https { "https" } else { "http" };
-        let client = forwarded::Client { address: &address, host: request.authority, scheme };
+        let address = forwarded::without_port(&address);
+        let client = forwarded::Client { address, host: request.authority, scheme };
         let gateway = &shared.gateway;
         let mut edits = forwarded::request_edits(view, &client, &gateway.name, gateway.trust_forwarded)?;
         edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone()));

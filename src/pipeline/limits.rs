@@ -4,6 +4,7 @@
 //! limits' order, and on a refusal what earlier ones charged is refunded. A denial that is remembered costs no call.
 
 use super::exchange::Exchange;
+use super::view::View;
 use crate::event::LimitUse;
 use crate::fault::Fault;
 use crate::limit::key::{self, ObjectName};
@@ -12,7 +13,8 @@ use crate::limit::message::{self, Message, ObjectError, Reply};
 use crate::limit::{Limit, Unreachable, Verdict, fields};
 use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
-use crate::ports::{Ask, Class, Fact, Host};
+use crate::ports::{Ask, Class, Fact, Host, Message as Whose};
+use crate::upstream::forwarded;
 use std::borrow::Cow;
 
 /// Every limit costs one request one unit.
@@ -58,7 +60,10 @@ impl<H: Host> key::Facts for Facts<'_, '_, H> {
         scalar.then_some((self.issuer()?, identity.claim_text(name)?))
     }
     fn address(&self) -> Option<std::net::IpAddr> {
-        self.exchange.host.fact(Fact::Address)?.parse().ok()
+        let (host, trusted) = (self.exchange.host, self.shared.gateway.trust_forwarded);
+        let peer = host.fact(Fact::Address)?;
+        let view = View::few(host, Whose::Request);
+        forwarded::client_address(&view, forwarded::without_port(&peer), trusted).parse().ok()
     }
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.exchange.header(name)

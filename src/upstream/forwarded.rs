@@ -80,6 +80,17 @@ pub fn request_edits(
     Ok(edits)
 }
 
+/// The peer's address without its port: some hosts tell both (`192.0.2.1:443`, `[2001:db8::1]:443`).
+pub fn without_port(peer: &str) -> &str {
+    if let Some(rest) = peer.strip_prefix('[') {
+        return rest.split_once(']').map_or(peer, |(address, _)| address);
+    }
+    match peer.split_once(':') {
+        Some((address, port)) if !port.contains(':') => address,
+        _ => peer,
+    }
+}
+
 /// The client's address, for limits and events: the peer's, or, behind a trusted proxy, the last one in
 /// `Forwarded`, else in `X-Forwarded-For`: the one that the trusted proxy itself wrote. Earlier ones are hearsay.
 /// What is no address falls back on the peer's.

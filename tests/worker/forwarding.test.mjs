@@ -76,8 +76,25 @@ test("inbound Forwarded and X-Forwarded fields are not believed", async () => {
   assert.doesNotMatch(JSON.stringify(json.rawHeaders), /6\.6\.6\.6|evil|ftp/);
 });
 
-test("Max-Forwards 0 is answered here for OPTIONS and TRACE only", async () => {
-  assert.equal((await gateway.get("/p/echo/x", { headers: { "max-forwards": "0" } })).status, 200);
+test("the client's address goes on without its port", async () => {
+  const { json } = await gateway.get("/p/echo/x");
+  const fields = new Map(json.rawHeaders.flatMap((/** @type {string} */ name, /** @type {number} */ i, /** @type {string[]} */ all) => (i % 2 ? [] : [[name.toLowerCase(), all[i + 1]]])));
+  assert.equal(fields.get("x-forwarded-for"), "127.0.0.1");
+  assert.equal(fields.get("x-forwarded-proto"), "http");
+  assert.match(String(fields.get("forwarded")), /^for=127\.0\.0\.1;host="127\.0\.0\.1:\d+";proto=http$/);
+  assert.match(String(fields.get("via")), /^1\.1 tollgate$/);
+});
+
+test("Max-Forwards is counted down for OPTIONS, which ends here at 0; for others it says nothing", async () => {
+  const ask = async (/** @type {string} */ method, /** @type {string} */ hops) => {
+    a.seen.length = 0;
+    const answer = await gateway.request(method, "/p/echo/x", { headers: { "max-forwards": hops } });
+    const names = a.seen.at(-1)?.rawHeaders ?? [];
+    return [answer.status, a.seen.length, names[names.findIndex((name) => name.toLowerCase() === "max-forwards") + 1]];
+  };
+  assert.deepEqual(await ask("OPTIONS", "3"), [200, 1, "2"]);
+  assert.deepEqual((await ask("OPTIONS", "0")).slice(0, 2), [204, 0]);
+  assert.deepEqual(await ask("GET", "0"), [200, 1, "0"]);
 });
 
 test("a GET with Content-Length: 0 is no fault", async () => {

@@ -118,3 +118,19 @@ proptest! {
         prop_assert_eq!(client_address(&h, "x", true), address.to_string());
     }
 }
+
+#[test]
+fn a_peer_loses_its_port() {
+    for (peer, address) in [
+        ("192.0.2.1:54368", "192.0.2.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::", "::"),
+        ("[", "["),
+        ("", ""),
+    ] {
+        assert_eq!(without_port(peer), address, "{peer}");
+    }
+}
