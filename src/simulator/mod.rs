@@ -99,12 +99,15 @@ pub enum Fault {
     Lost,
     /// They act on the message, and their answer is lost.
     AnswerLost,
+    /// They act on the message, and their answer comes after so many milliseconds.
+    Late(u64),
 }
 
 /// A row of the analytics sink: index, texts, numbers.
 pub type Point = (String, Vec<String>, Vec<f64>);
 
 type Origin = Box<dyn Fn(&Sent) -> Answered>;
+type Faults = Box<dyn FnMut(&str, &str) -> Fault>;
 
 /// The outside.
 #[derive(Default)]
@@ -117,9 +120,11 @@ pub struct World {
     objects: RefCell<HashMap<(u32, String), Object>>,
     /// Calls of objects, by class and name.
     pub asked: RefCell<Vec<(Class, String)>>,
-    faults: RefCell<HashMap<u32, Fault>>,
+    faults: RefCell<HashMap<u32, Faults>>,
     cache: RefCell<HashMap<String, Answered>>,
     secrets: RefCell<HashMap<String, String>>,
+    /// Signatures checked so far.
+    pub verified: Cell<u32>,
     /// Rows of the analytics sink.
     pub points: RefCell<Vec<Point>>,
 }
@@ -172,7 +177,17 @@ impl World {
 
     /// Sets how a class of objects behaves from now on.
     pub fn fault(&self, class: Class, fault: Fault) {
-        self.faults.borrow_mut().insert(class as u32, fault);
+        self.faults(class, move |_, _| fault);
+    }
+
+    /// Decides for each message how the object that gets it behaves: by the object's name and the message.
+    pub fn faults(&self, class: Class, decide: impl FnMut(&str, &str) -> Fault + 'static) {
+        self.faults.borrow_mut().insert(class as u32, Box::new(decide));
+    }
+
+    /// Turns the clock, back as well as forth; nothing happens on the way.
+    pub fn turn(&self, now: u64) {
+        self.now.set(now);
     }
 
     /// Alarms that are set.
@@ -208,16 +223,22 @@ impl World {
         .await;
     }
 
-    fn ask(&self, class: Class, name: &str, message: &str) -> Result<String, String> {
+    /// The answer, and the moment at which it arrives; `None`: never.
+    fn ask(&self, class: Class, name: &str, message: &str) -> Option<(String, u64)> {
         self.asked.borrow_mut().push((class, name.to_owned()));
-        let fault = self.faults.borrow().get(&(class as u32)).copied().unwrap_or_default();
-        if fault == Fault::Lost {
-            return Err("unreachable".to_owned());
+        let fault = self.faults.borrow_mut().get_mut(&(class as u32)).map(|decide| decide(name, message));
+        if fault == Some(Fault::Lost) {
+            return None;
         }
+        let now = self.now.get();
         let mut objects = self.objects.borrow_mut();
         let object = objects.entry((class as u32, name.to_owned())).or_default();
-        let (reply, alarm) = class.answer(&object.sql, message, self.now.get());
+        let (reply, alarm) = class.answer(&object.sql, message, now);
         object.alarm = alarm.or(object.alarm);
-        if fault == Fault::AnswerLost { Err("the answer was lost".to_owned()) } else { Ok(reply) }
+        match fault.unwrap_or_default() {
+            Fault::Late(milliseconds) => Some((reply, now + milliseconds)),
+            Fault::AnswerLost => None,
+            _ => Some((reply, now)),
+        }
     }
 }

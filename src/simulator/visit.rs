@@ -79,6 +79,13 @@ impl<'w> Visit<'w> {
         self.header("content-length", &body.len().to_string())
     }
 
+    /// With a body whose length is not declared.
+    #[must_use]
+    pub fn stream(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self
+    }
+
     /// From an address.
     #[must_use]
     pub fn from(mut self, address: &str) -> Self {
@@ -223,15 +230,23 @@ impl Host for Visit<'_> {
     }
 
     async fn ask(&self, ask: Ask) -> Result<String, Unreachable> {
-        let result = self.world.ask(ask.class, &ask.name, &ask.message);
-        if result.is_err() {
+        let deadline = self.world.now() + u64::from(ask.deadline);
+        let answer = self.world.ask(ask.class, &ask.name, &ask.message);
+        match answer.filter(|(_, at)| *at <= deadline) {
+            Some((reply, at)) => {
+                self.world.until(at).await;
+                Ok(reply)
+            }
             // Nobody says that an answer will not come: the deadline does.
-            self.world.until(self.world.now() + u64::from(ask.deadline)).await;
+            None => {
+                self.world.until(deadline).await;
+                Err(Unreachable("no answer".to_owned()))
+            }
         }
-        result.map_err(Unreachable)
     }
 
     async fn verify(&self, signature: Signature) -> Result<bool, String> {
+        self.world.verified.set(self.world.verified.get() + 1);
         let Signature { algorithm, jwk, input, signature } = signature;
         crate::token::native::verify(algorithm, &jwk, &input, &signature).map_err(|error| error.to_string())
     }
