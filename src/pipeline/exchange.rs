@@ -31,7 +31,13 @@ impl<'a, H: Host> Exchange<'a, H> {
             method: method.chars().take(METHOD).collect(),
             ..Event::default()
         };
-        Exchange { gateway, host, event, route: None, edits: Vec::new() }
+        let mut exchange = Exchange { gateway, host, event, route: None, edits: Vec::new() };
+        // Of most requests it is known without a look.
+        if !matches!(method, "GET" | "HEAD") {
+            let length = exchange.header("content-length");
+            exchange.event.bytes_in = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        }
+        exchange
     }
 
     /// A field of the request.

@@ -1,0 +1,214 @@
+//! The shared cache: what is kept, for whom, and what it says of itself.
+
+use crate::scene::{Scene, refused};
+use serde_json::json;
+use std::cell::Cell;
+use std::rc::Rc;
+use tollgate::simulator::{Answered, Seen};
+
+const ROUTES: &str = "
+routes:
+  ruled: { match: GET /ruled, auth: none, cache: { ttl: 10s } }
+  own: { match: GET /own, auth: none, cache: {} }
+  page: { match: GET /page, auth: none, cache: { ttl: 10s, key: [query.page, header.accept] } }
+  mine: { match: GET /mine, auth: { jwt: people }, cache: { ttl: 10s, key: [consumer] } }
+  ours: { match: GET /ours, auth: { jwt: people }, cache: { ttl: 10s } }
+  scoped: { match: GET /scoped, auth: { jwt: people }, scopes: [a], cache: { ttl: 10s, key: [consumer] } }
+  small: { match: GET /small, auth: none, cache: { ttl: 10s, max: 9B } }
+  any: { match: ANY /any, auth: none, cache: { ttl: 10s } }
+";
+
+/// An origin that numbers its answers.
+fn scene(answer: impl Fn(Answered) -> Answered + 'static) -> Scene {
+    let scene = Scene::new("", ROUTES);
+    let count = Rc::new(Cell::new(0));
+    scene.world.origin("origin.internal", move |_| {
+        count.set(count.get() + 1);
+        answer(Answered::json(&format!("\"answer {}\"", count.get())))
+    });
+    scene
+}
+
+fn status(seen: &Seen) -> &str {
+    seen.header("cache-status").unwrap_or_default()
+}
+
+#[test]
+fn a_miss_a_hit_and_the_end_of_freshness() {
+    let scene = scene(|answer| answer);
+    let seen = scene.get("/shop/ruled");
+    assert_eq!((status(&seen), seen.header("age")), ("tollgate; fwd=uri-miss; stored", None));
+    scene.world.pass(3_000);
+    let seen = scene.get("/shop/ruled");
+    assert_eq!((status(&seen), seen.header("age")), ("tollgate; hit; ttl=7", Some("3")));
+    assert_eq!(seen.body, "\"answer 1\"");
+    assert!(seen.headers.iter().all(|(name, _)| !name.starts_with("tollgate-")), "{:?}", seen.headers);
+    assert_eq!(scene.event(&seen)["cache"], "hit");
+    scene.world.pass(7_000);
+    let seen = scene.get("/shop/ruled");
+    assert_eq!((status(&seen), seen.body.as_str()), ("tollgate; fwd=stale; stored", "\"answer 2\""));
+    assert_eq!(status(&scene.get("/shop/ruled?x=1")), "tollgate; fwd=uri-miss; stored");
+    assert_eq!(status(&scene.get("/shop/ruled")), "tollgate; hit; ttl=10");
+}
+
+#[test]
+fn a_hit_has_its_own_request_id_and_is_counted_by_limits_first() {
+    let scene = scene(|answer| answer);
+    let (first, second) = (scene.get("/shop/ruled"), scene.get("/shop/ruled"));
+    assert_eq!(first.body, second.body);
+    assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+    assert_eq!(second.headers.iter().filter(|(name, _)| name == "x-request-id").count(), 1);
+}
+
+#[test]
+fn what_the_origin_says_goes_before_the_rule() {
+    for (field, stored) in [
+        ("max-age=60", true),
+        ("s-maxage=60, max-age=0", true),
+        ("max-age=0", false),
+        ("no-store", false),
+        ("private, max-age=60", false),
+        ("no-cache", false),
+        ("Private=\"x\", max-age=60", false),
+    ] {
+        for path in ["/shop/ruled", "/shop/own"] {
+            let scene = scene(move |answer| answer.header("cache-control", field));
+            scene.get(path);
+            let again = scene.get(path);
+            assert_eq!(status(&again).contains("; hit"), stored, "{path} {field}: {}", status(&again));
+            assert_eq!(again.header("cache-control"), Some(field));
+        }
+    }
+    // Without a word of either nothing is kept.
+    let scene = scene(|answer| answer);
+    scene.get("/shop/own");
+    assert!(!status(&scene.get("/shop/own")).contains("hit"));
+}
+
+#[test]
+fn what_belongs_to_one_client_is_not_kept() {
+    let scene = scene(|answer| answer.header("set-cookie", "id=1"));
+    scene.get("/shop/ruled");
+    assert_eq!(status(&scene.get("/shop/ruled")), "tollgate; fwd=uri-miss; detail=set-cookie");
+    for code in [404, 500, 302, 206] {
+        let scene = Scene::new("", ROUTES);
+        scene.world.origin("origin.internal", move |_| Answered::status(code));
+        scene.get("/shop/ruled");
+        assert!(!status(&scene.get("/shop/ruled")).contains("hit"), "{code}");
+    }
+}
+
+#[test]
+fn vary_tells_variants_apart() {
+    let scene = scene(|answer| answer.header("vary", "accept-language"));
+    let ask =
+        |language: &str| scene.send(&scene.visit("GET", "/shop/ruled").header("accept-language", language));
+    assert_eq!(ask("nl").body, "\"answer 1\"");
+    assert_eq!(ask("NL").body, "\"answer 1\"");
+    let seen = ask("de");
+    assert_eq!((status(&seen), seen.body.as_str()), ("tollgate; fwd=vary-miss; stored", "\"answer 2\""));
+    assert_eq!(ask("de").body, "\"answer 2\"");
+    let star = self::scene(|answer| answer.header("vary", "*"));
+    star.get("/shop/ruled");
+    assert!(!status(&star.get("/shop/ruled")).contains("hit"));
+}
+
+#[test]
+fn only_what_the_key_names_tells_requests_apart() {
+    let scene = scene(|answer| answer);
+    let ask = |query: &str, accept: &str| {
+        scene.send(&scene.visit("GET", &format!("/shop/page?{query}")).header("accept", accept)).body
+    };
+    let first = ask("page=1&x=1", "a/a");
+    assert_eq!(ask("x=2&page=1", "a/a"), first);
+    assert_ne!(ask("page=2", "a/a"), first);
+    assert_ne!(ask("page=1", "b/b"), first);
+    assert_ne!(ask("x=1", "a/a"), first);
+}
+
+#[test]
+fn authenticated_answers_are_kept_apart_by_consumer_or_not_at_all() {
+    let scene = scene(|answer| answer);
+    let (ada, bob) = (scene.token(json!({})), scene.token(json!({ "sub": "bob" })));
+    let first = scene.get_as(&ada, "/shop/mine").body;
+    assert_eq!(scene.get_as(&ada, "/shop/mine").body, first);
+    assert_ne!(scene.get_as(&bob, "/shop/mine").body, first);
+    // Without the consumer in the key the origin must allow it (RFC 9111 §3.5).
+    scene.get_as(&ada, "/shop/ours");
+    assert_eq!(status(&scene.get_as(&ada, "/shop/ours")), "tollgate; fwd=uri-miss; detail=credentials");
+    let public = self::scene(|answer| answer.header("cache-control", "public"));
+    let (ada, bob) = (public.token(json!({})), public.token(json!({ "sub": "bob" })));
+    let first = public.get_as(&ada, "/shop/ours").body;
+    assert_eq!(public.get_as(&bob, "/shop/ours").body, first);
+    // What is stored opens no door.
+    refused(&public.get("/shop/ours"), 401, "token-missing");
+    let allowed = public.token(json!({ "scope": "a" }));
+    public.get_as(&allowed, "/shop/scoped");
+    refused(&public.get_as(&public.token(json!({})), "/shop/scoped"), 403, "scope-insufficient");
+}
+
+#[test]
+fn credentials_on_an_open_route_are_not_shared() {
+    let scene = scene(|answer| answer);
+    let ask = |user: &str| scene.send(&scene.visit("GET", "/shop/ruled").header("authorization", user)).body;
+    let first = ask("Basic YTpi");
+    assert_ne!(ask("Basic YTpi"), first);
+    assert_ne!(ask("Basic Yzpk"), first);
+    let scene = self::scene(|answer| answer);
+    let ask = |cookie: &str| scene.send(&scene.visit("GET", "/shop/ruled").header("cookie", cookie)).body;
+    assert_ne!(ask("id=1"), ask("id=2"));
+}
+
+#[test]
+fn the_request_may_refuse_what_is_stored() {
+    let scene = scene(|answer| answer);
+    let ask = |value: &str| scene.send(&scene.visit("GET", "/shop/ruled").header("cache-control", value));
+    refused(&ask("only-if-cached"), 504, "not-cached");
+    assert_eq!(scene.sent(), 0);
+    assert_eq!(status(&ask("no-store")), "tollgate; fwd=uri-miss; detail=request-no-store");
+    scene.get("/shop/ruled");
+    scene.world.pass(5_000);
+    assert_eq!(status(&ask("only-if-cached")), "tollgate; hit; ttl=5");
+    assert_eq!(status(&ask("max-age=4")), "tollgate; fwd=request; stored");
+    assert_eq!(status(&ask("no-cache")), "tollgate; fwd=request; stored");
+    assert_eq!(status(&ask("min-fresh=11")), "tollgate; fwd=request; stored");
+    assert_eq!(
+        status(&scene.send(&scene.visit("GET", "/shop/ruled").header("range", "bytes=0-1"))),
+        "tollgate; fwd=bypass; detail=range"
+    );
+}
+
+#[test]
+fn a_validator_that_still_holds_costs_304() {
+    let scene = scene(|answer| {
+        answer.header("etag", "\"v1\"").header("last-modified", "Tue, 10 Mar 2026 00:00:00 GMT")
+    });
+    scene.get("/shop/ruled");
+    let ask = |name: &str, value: &str| scene.send(&scene.visit("GET", "/shop/ruled").header(name, value));
+    for (name, value) in [
+        ("if-none-match", "W/\"v1\", \"v0\""),
+        ("if-none-match", "*"),
+        ("if-modified-since", "Tue, 10 Mar 2026 00:00:00 GMT"),
+    ] {
+        let seen = ask(name, value);
+        assert_eq!((seen.status, seen.body.as_str()), (304, ""), "{name}");
+        assert_eq!((seen.header("etag"), seen.header("content-length")), (Some("\"v1\""), None));
+    }
+    assert_eq!(ask("if-none-match", "\"v2\"").status, 200);
+    assert_eq!(ask("if-modified-since", "Mon, 09 Mar 2026 00:00:00 GMT").status, 200);
+    assert_eq!(scene.sent(), 1);
+}
+
+#[test]
+fn only_get_is_kept_and_head_is_served() {
+    let scene = scene(|answer| answer);
+    assert_eq!(status(&scene.send(&scene.visit("POST", "/shop/any").body("x"))), "tollgate; fwd=method");
+    assert_eq!(
+        status(&scene.send(&scene.visit("HEAD", "/shop/ruled"))),
+        "tollgate; fwd=uri-miss; detail=head"
+    );
+    scene.get("/shop/ruled");
+    assert_eq!(status(&scene.send(&scene.visit("HEAD", "/shop/ruled"))), "tollgate; hit; ttl=10");
+    scene.get("/shop/small");
+    assert_eq!(status(&scene.get("/shop/small")), "tollgate; fwd=uri-miss; detail=too-large");
+}

@@ -1,0 +1,16 @@
+//! The whole gateway under the simulator: what clients see and what origins get, one file for each phase.
+
+// Helpers of tests are no test functions, which clippy lets panic.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod admin;
+mod cache;
+mod combine;
+mod events;
+mod forward;
+mod leaks;
+mod limits;
+mod policies;
+mod routing;
+mod scene;
+mod tokens;
