@@ -1,7 +1,7 @@
 //! The whole gateway under the simulator: what clients see and what origins get, one file for each phase.
 
 // Helpers of tests are no test functions, which clippy lets panic.
-#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod admin;
 mod cache;
