@@ -5,24 +5,26 @@
 //!
 //! | module | what it is | may use |
 //! | --- | --- | --- |
-//! | `config` | route files as people write them (native) | the compiled forms of the core |
-//! | [`fault`] | everything that can go wrong, as one closed list | – |
+//! | `config` | route files as people write them (native) | `cache`, `limit`, `plan`, `policy`, `routing`, `token` |
+//! | [`fault`] | everything that can go wrong, as one closed list | nothing |
 //! | [`header`] | header fields seen through a view, and their small grammars | `policy::headers` |
-//! | [`sql`] | the port of an object to its storage | – |
-//! | [`plan`] | the compiled route files: types, bytes, loading | the compiled forms of the core |
+//! | [`sql`] | the port of an object to its storage | nothing |
+//! | [`plan`] | the compiled route files: types, bytes, loading | `cache`, `limit`, `policy`, `routing::path`, `token`, `upstream` |
+//! | `plan::compile` | route files into a plan (native) | `config`, `routing`, and what `plan` may |
 //! | [`routing`] | one canonical path and host; from a request line to a route | `fault`, `plan` |
 //! | [`token`] | JSON Web Tokens: parsing, keys, claims, memory | `fault` |
-//! | [`limit`] | rate limits and quotas: arithmetic, messages, the object that counts | `fault`, `sql`, `plan` |
-//! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::headers` |
-//! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `ports` |
-//! | [`policy`] | one file per policy: compiled form, one verb, tests | the mechanisms above |
-//! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `sql` |
-//! | [`ports`] | what the pipeline asks of the outside, as one trait | data of the core |
-//! | [`pipeline`] | the life of a request: [`pipeline::handle`] | all of the above |
+//! | [`limit`] | rate limits and quotas: arithmetic, messages, the object that counts | `fault`, `plan`, `sql` |
+//! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::auth`, `policy::headers` |
+//! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `policy::headers`, `ports` |
+//! | [`policy`] | one file per policy: compiled form, one verb, tests | `fault`, `header`, `routing`, `token`, `upstream` |
+//! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `ports`, `sql`, `token` |
+//! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `limit`, `policy::headers`, `sql`, `token` |
+//! | [`pipeline`] | the life of a request: [`pipeline::handle`] | everything but `config` |
 //! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `sql` |
-//! | `simulator` | the outside made up, with a virtual clock (native) | all of the above |
-//! | `edge` | the outside at the edge (wasm32 only; nothing uses it) | all of the above |
+//! | `simulator` | the outside made up, with a virtual clock (native) | everything but `config` |
+//! | `edge` | the outside at the edge (wasm32 only) | everything but `config` |
 //!
+//! Nothing uses `edge`, and only tests use `simulator`.
 //! `tests/architecture.rs` holds the code to this table.
 #![deny(missing_docs)]
 
