@@ -5,8 +5,11 @@
 // Helpers of tests are no test functions, which clippy lets panic.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use tollgate::config::{self, problem};
+use tollgate::fault::Reason;
 use tollgate::plan::Plan;
 
 fn root() -> PathBuf {
@@ -71,4 +74,42 @@ fn every_file_names_its_schema() {
         assert!(path.exists(), "{name}: {schema} does not exist");
         assert_eq!(schema.ends_with("gateway.schema.json"), name == "routes/gateway.yaml", "{name}");
     }
+}
+
+/// The index of the problem types.
+fn problems() -> String {
+    let mut text = String::from(
+        "<!-- Generated from src/fault.rs by `UPDATE=1 cargo test --test documents`. Do not edit. -->\n# Problem types\n\n\
+         Every answer that the gateway makes by itself because something went wrong is a problem of RFC 9457:\n\
+         `application/problem+json` with `type` (`/problems/CODE`), `title`, `status`, `detail`, and `instance`, which\n\
+         is the request's id as in `x-request-id`. `tollgate why REQUEST_ID` shows the operator what happened.\n\n\
+         | Code | Status | Title |\n| --- | --- | --- |\n",
+    );
+    for reason in Reason::ALL {
+        let (code, status, title) = (reason.code(), reason.status(), reason.title());
+        writeln!(text, "| [`{code}`]({code}.md) | {status} | {title} |").unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_reason_has_its_page_and_every_page_its_reason() {
+    current("docs/problems/README.md", &problems());
+    let mut pages: BTreeSet<String> = std::fs::read_dir(root().join("docs/problems"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(pages.remove("README.md"));
+    for reason in Reason::ALL {
+        let name = format!("{}.md", reason.code());
+        assert!(pages.remove(&name), "docs/problems/{name} is missing");
+        let page = std::fs::read_to_string(root().join("docs/problems").join(&name)).unwrap();
+        let head = format!("# {}\n\n`{}` · {}\n\n", reason.title(), reason.code(), reason.status());
+        let body = page.strip_prefix(&head).unwrap_or_else(|| panic!("{name} must begin with\n{head}"));
+        for part in ["**What happened.** ", "**What the client does.** ", "**What the operator does.** "] {
+            let text = body.split_once(part).map(|(_, rest)| rest.split("\n\n").next().unwrap_or_default());
+            assert!(text.is_some_and(|text| text.trim_end().ends_with('.')), "{name}: {part}");
+        }
+    }
+    assert!(pages.is_empty(), "no reason has the pages {pages:?}");
 }
