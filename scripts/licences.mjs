@@ -1,7 +1,7 @@
 // Refuses a crate whose licence is not on the list. Reads `cargo metadata`, so it works offline.
 import { spawnSync } from "node:child_process";
 
-const ALLOWED = new Set(["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unicode-3.0", "Zlib", "0BSD", "CC0-1.0", "Unlicense", "BSL-1.0"]);
+const ALLOWED = new Set(["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unicode-3.0", "Zlib", "0BSD", "CC0-1.0", "Unlicense", "BSL-1.0", "CDLA-Permissive-2.0"]);
 
 /** Whether an SPDX expression can be met from the list: AND binds more tightly than OR. @param {string} expression */
 function allowed(expression) {

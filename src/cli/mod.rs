@@ -2,11 +2,15 @@
 
 mod check;
 mod compile;
+mod explain;
+mod token;
+mod why;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Checks and compiles the route files of a Tollgate gateway.
+/// Checks, compiles and explains the route files of a Tollgate gateway; mints tokens for development; asks a running
+/// gateway why it answered as it did.
 #[derive(Parser)]
 #[command(name = "tollgate", version, about)]
 struct Cli {
@@ -18,13 +22,20 @@ struct Cli {
 enum Command {
     Check(check::Check),
     Compile(compile::Compile),
+    Explain(explain::Explain),
+    Token(token::Token),
+    Why(why::Why),
 }
 
-/// Runs the command line. Exit codes: 0 fine, 1 something in the files or on disk is wrong, 2 wrong usage.
+/// Runs the command line. Exit codes: 0 fine, 1 something in the files or on disk is wrong or was not found, 2 wrong
+/// usage.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Check(check) => check.run(),
         Command::Compile(compile) => compile.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Token(token) => token.run(),
+        Command::Why(why) => why.run(),
     }
 }
 
@@ -32,4 +43,16 @@ pub fn run() -> ExitCode {
 pub(crate) fn print(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes to standard error and gives the exit code of wrong usage.
+pub(crate) fn misused(text: &str) -> ExitCode {
+    eprintln!("tollgate: {text}");
+    ExitCode::from(2)
+}
+
+/// Milliseconds since 1970: the command, unlike the core, may look at the clock.
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

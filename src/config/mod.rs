@@ -45,6 +45,8 @@ pub struct Compiled {
     pub entries: Vec<Vec<OwnedEntry>>,
     /// The routes.
     pub routes: Vec<Route>,
+    /// Ids of the issuers with `development: true`.
+    pub development: Vec<String>,
     /// What is probably not meant.
     pub warnings: Vec<Problem>,
 }
@@ -208,21 +210,17 @@ fn run(
     let mut files = sources.files.clone();
 
     let environments = sources.environments();
+    if let Some(finding) = unknown_environment(environment, &environments, root) {
+        // Nothing else is worth saying: no variable has a value there.
+        let file = files.get(gateway).map(|file| {
+            problem(Severity::Error, finding.code, file, finding.span, finding.message, finding.help)
+        });
+        problems.extend(file);
+        return (None, problems);
+    }
     let mut head_findings = Vec::new();
     let declared = declared(root);
     let mut variables = Variables::resolve(&declared, &environments, environment, root, &mut head_findings);
-    if !environments.iter().any(|known| known == environment) {
-        let help = problem::nearest(environment, environments.iter().map(String::as_str));
-        head_findings.push(Finding {
-            span: root.place(&["environments".to_owned()]),
-            code: "unknown-environment",
-            message: format!("there is no environment `{environment}`"),
-            help: Some(match help {
-                Some(word) => format!("did you mean `{word}`?"),
-                None => "add it to `environments`".into(),
-            }),
-        });
-    }
 
     let gateway_schema = schema::gateway();
     let api_schema = schema::api();
@@ -325,6 +323,7 @@ fn run(
                 shared: output.shared,
                 entries: output.entries,
                 routes: output.routes,
+                development: output.development,
                 warnings: problems.clone(),
             };
             (Some(compiled), problems)
@@ -337,6 +336,22 @@ fn run(
             (None, problems)
         }
     }
+}
+
+fn unknown_environment(environment: &str, known: &[String], root: &Node) -> Option<Finding> {
+    if known.iter().any(|own| own == environment) {
+        return None;
+    }
+    let help = problem::nearest(environment, known.iter().map(String::as_str));
+    Some(Finding {
+        span: root.place(&["environments".to_owned()]),
+        code: "unknown-environment",
+        message: format!("there is no environment `{environment}`"),
+        help: Some(match help {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => "add it to `environments`".into(),
+        }),
+    })
 }
 
 /// The variables that can be read. What is wrong with others, the check of the whole file says.

@@ -119,7 +119,10 @@ fn wrong(text: &str, unit: &str, remedy: &str) -> String {
 
 impl Duration {
     /// Milliseconds of `250ms`, `5s`, `10m`, `1h`.
-    fn parse(text: &str) -> Result<u64, String> {
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<u64, String> {
         let factor = |unit: &str| match unit {
             "ms" => Some(1),
             "s" => Some(1_000),

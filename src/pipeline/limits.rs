@@ -35,9 +35,9 @@ impl Held<'_> {
     }
 }
 
-struct Facts<'a, 'b, H> {
-    exchange: &'a Exchange<'b, H>,
-    shared: &'a Shared,
+pub(super) struct Facts<'a, 'b, H> {
+    pub(super) exchange: &'a Exchange<'b, H>,
+    pub(super) shared: &'a Shared,
 }
 
 impl<H: Host> Facts<'_, '_, H> {

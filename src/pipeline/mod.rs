@@ -8,6 +8,8 @@ mod admin;
 mod admit;
 mod combined;
 mod exchange;
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod explain;
 mod forward;
 mod gateway;
 mod identify;
@@ -18,6 +20,7 @@ mod sinks;
 mod stored;
 mod view;
 
+pub use admin::TOKEN as ADMIN_TOKEN;
 pub use gateway::Gateway;
 pub use outcome::{Outcome, Relay, Reply, Response, Store};
 pub use sinks::flush;

@@ -2,7 +2,7 @@
 //! `tollgate token`. At the edge Web Crypto does this.
 
 use super::{Algorithm, keys::Key};
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, KeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
 use ring::{digest, hmac};
@@ -92,6 +92,9 @@ impl fmt::Debug for DevelopmentKey {
 
 const SIGNING: &signature::EcdsaSigningAlgorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
 
+/// What stands before the point in a P-256 key's SubjectPublicKeyInfo (RFC 5480 §2).
+const SPKI_P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+
 /// Where `ring`'s PKCS #8 documents of P-256 keys hold the private scalar. The pair is rebuilt from it, which fails
 /// if the document should ever look different.
 const SCALAR: std::ops::Range<usize> = 36..68;
@@ -174,6 +177,23 @@ impl DevelopmentKey {
             .sign(&SystemRandom::new(), input.as_bytes())
             .map_err(|_| KeyError("no randomness to sign with"))?;
         Ok(format!("{input}.{}", encode(signature.as_ref())))
+    }
+
+    /// A JWS of this signing input by HMAC-SHA-256 whose secret is the public key as PEM: what attackers try where a
+    /// verifier lets the token choose the algorithm (RFC 8725 §2.1).
+    pub fn confuse(&self, input: &str) -> String {
+        let info = [SPKI_P256, self.pair.public_key().as_ref()].concat();
+        let text = Base64::encode_string(&info);
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        for (at, character) in text.chars().enumerate() {
+            if at > 0 && at % 64 == 0 {
+                pem.push('\n');
+            }
+            pem.push(character);
+        }
+        pem.push_str("\n-----END PUBLIC KEY-----\n");
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pem.as_bytes()), input.as_bytes());
+        format!("{input}.{}", Base64UrlUnpadded::encode_string(tag.as_ref()))
     }
 
     fn members(&self) -> Map<String, Value> {

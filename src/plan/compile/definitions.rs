@@ -185,6 +185,7 @@ impl<'a> Compiler<'a> {
 
     fn issuer(&mut self, id: String, issuer: &settings::Issuer, place: &Place) -> token::Issuer {
         if issuer.development == Some(true) {
+            self.out.development.push(id.clone());
             let message = "this issuer is for development: its key lies on developers' disks";
             self.local_only(
                 "development-issuer",

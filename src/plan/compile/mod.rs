@@ -53,6 +53,8 @@ pub struct Output {
     pub entries: Vec<Vec<OwnedEntry>>,
     /// The routes.
     pub routes: Vec<Route>,
+    /// Ids of the issuers with `development: true`.
+    pub development: Vec<String>,
 }
 
 /// Compiles. Findings are added to `problems`.

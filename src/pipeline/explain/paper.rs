@@ -1,0 +1,88 @@
+//! A host that does nothing: it holds a request's header fields and notes what the pipeline would have asked.
+
+use super::Question;
+use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+/// The host of an explanation. Whatever would wait is answered at once, and in the negative.
+pub struct Paper<'a> {
+    question: &'a Question,
+    /// Requests that would have been sent, in order.
+    pub sent: RefCell<Vec<Fetch>>,
+}
+
+impl<'a> Paper<'a> {
+    pub fn new(question: &'a Question) -> Self {
+        Paper { question, sent: RefCell::default() }
+    }
+}
+
+impl Host for Paper<'_> {
+    fn now(&self) -> u64 {
+        self.question.now
+    }
+
+    fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>> {
+        if of != Message::Request {
+            return None;
+        }
+        let own = |(field, _): &&(String, String)| field.eq_ignore_ascii_case(name);
+        let values: Vec<&str> = self.question.headers.iter().filter(own).map(|(_, v)| v.as_str()).collect();
+        (!values.is_empty()).then(|| Cow::Owned(values.join(", ")))
+    }
+
+    fn names(&self, of: Message) -> String {
+        match of {
+            Message::Request => self
+                .question
+                .headers
+                .iter()
+                .map(|(name, _)| format!("{}\n", name.to_ascii_lowercase()))
+                .collect(),
+            Message::Answer(_) => String::new(),
+        }
+    }
+
+    fn fact(&self, fact: Fact) -> Option<String> {
+        match fact {
+            Fact::Address => Some(self.question.address.clone()),
+            Fact::HasBody => {
+                let length = self.header(Message::Request, "content-length");
+                let chunked = self.header(Message::Request, "transfer-encoding").is_some();
+                (chunked || length.is_some_and(|length| length.trim() != "0")).then(|| "1".to_owned())
+            }
+            Fact::Colo | Fact::Country => None,
+        }
+    }
+
+    /// What is bound where the gateway runs is not known here: the names are told instead.
+    fn secret(&self, _name: &str) -> Option<String> {
+        Some("bound, as far as an explanation goes".to_owned())
+    }
+
+    async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
+        self.sent.borrow_mut().push(fetch);
+        Err(FetchFault::Failed("explained, not sent".to_owned()))
+    }
+
+    async fn read(&self, _answer: Answer, _max: u32, _timeout: u32) -> Result<String, FetchFault> {
+        Err(FetchFault::Failed("explained, not read".to_owned()))
+    }
+
+    async fn ask(&self, _ask: Ask) -> Result<String, Unreachable> {
+        Err(Unreachable("explained, not asked".to_owned()))
+    }
+
+    async fn verify(&self, _signature: Signature) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    async fn lookup(&self, _key: &str) -> Option<Answer> {
+        None
+    }
+
+    async fn wait(&self, _milliseconds: u32) {}
+
+    fn point(&self, _index: &str, _blobs: &[&str], _doubles: &[f64]) {}
+}
