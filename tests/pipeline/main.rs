@@ -7,6 +7,7 @@ mod admin;
 mod cache;
 mod combine;
 mod events;
+mod explain;
 mod forward;
 mod leaks;
 mod limits;

@@ -1,0 +1,196 @@
+//! What `explain` says is what `handle` does.
+
+use crate::scene::{NOW, Scene, plan};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tollgate::pipeline::explain::{Explanation, Question, Step, explain};
+
+const GATEWAY: &str = "
+limits:
+  many: { rate: 1000/s, burst: 1000, per: consumer }
+  all: { quota: 1000/day, per: address, unreachable: open }
+cors:
+  web: { origins: [\"https://app.test\"], expose: [retry-after] }
+";
+
+const ROUTES: &str = "
+routes:
+  items: { match: GET /items, auth: none, limits: [all], cache: { ttl: 10s, key: [query.page] }, cors: web }
+  top: { match: GET /items/top, auth: none, rewrite: \"/top?n=10\" }
+  item: { match: \"GET|PUT /items/{id}\", auth: { jwt: people }, scopes: [read], limits: [many], rewrite: \"/in/{id}\", headers: { request: { set: { x-a: b } } } }
+  send: { match: POST /items, auth: { jwt: people }, body: { max: 10B } }
+  both: { match: \"GET /both/{id}\", auth: none, combine: { one: { upstream: { url: \"https://origin.internal\" }, path: \"/one/{id}\" }, two: { upstream: { url: \"https://origin.internal/two\" }, path: /two, required: false } } }
+  rest: { match: \"GET /{*rest}\", auth: none }
+";
+
+const RETIRED: &str = "
+version: { name: v1, status: retired, successor: \"https://api.test/next\" }
+routes:
+  items: { match: GET /items, auth: none }
+";
+
+fn ask(plan: &[u8], method: &str, url: &str, headers: &[(String, String)]) -> Explanation {
+    let question = Question {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        headers: headers.to_vec(),
+        address: "192.0.2.1".to_owned(),
+        now: NOW,
+    };
+    explain(plan.to_vec(), &question)
+}
+
+fn step<'e>(explained: &'e Explanation, phase: &str) -> &'e Step {
+    explained
+        .steps
+        .iter()
+        .find(|step| step.phase == phase)
+        .unwrap_or_else(|| panic!("{phase}: {explained:?}"))
+}
+
+fn reason(explained: &Explanation) -> Option<&'static str> {
+    explained.answer.as_ref().and_then(|answer| answer.reason)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Route, refusal and upstream URLs are those of the pipeline, whatever the request.
+    #[test]
+    fn agrees_with_the_pipeline(
+        retired in prop::bool::weighted(0.1),
+        method in prop::sample::select(vec!["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "TRACE"]),
+        path in prop::sample::select(vec![
+            "/shop/items", "/shop/items/top", "/shop/items/7", "/shop/items/%2e%2e", "/shop/items/%7e", "/shop/both/1",
+            "/shop/a/b%2Fc", "/shop/x/y", "/shop", "/elsewhere", "/shop/items/a;b",
+        ]),
+        query in prop::sample::select(vec!["", "?page=2", "?a=%zz", "?a b"]),
+        scopes in prop::option::of(prop::sample::select(vec!["read", "write", ""])),
+        age in prop::sample::select(vec![3600_i64, -1]),
+        length in prop::option::of(prop::sample::select(vec!["3", "11", "x"])),
+        other in prop::option::of(prop::sample::select(vec![
+            ("origin", "https://app.test"), ("cache-control", "no-cache"), ("range", "bytes=0-1"), ("authorization", "Basic x"),
+            ("access-control-request-method", "PUT"), ("forwarded", "for=1.2.3.4"), ("cache-control", "only-if-cached"),
+        ])),
+    ) {
+        let plan = plan(GATEWAY, if retired { RETIRED } else { ROUTES }, "dev");
+        let scene = Scene::of(plan.clone());
+        let mut headers: Vec<(String, String)> = Vec::new();
+        if let Some(scopes) = scopes {
+            let token = scene.token(json!({ "scope": scopes, "exp": NOW as i64 / 1000 + age }));
+            headers.push(("authorization".into(), format!("Bearer {token}")));
+        }
+        headers.extend(length.map(|length| ("content-length".to_owned(), length.to_owned())));
+        headers.extend(other.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let target = format!("{path}{query}");
+        let mut visit = scene.visit(method, &target);
+        for (name, value) in &headers {
+            visit = visit.header(name, value);
+        }
+        let seen = scene.send(&visit);
+        let event = scene.event(&seen);
+        let explained = ask(&plan, method, &format!("https://api.test{target}"), &headers);
+
+        let said = explained.answer.as_ref().map_or(0, |answer| answer.status);
+        let reason = reason(&explained).map_or(Value::Null, Value::from);
+        prop_assert_eq!(&reason, &event["reason"], "{:?}", explained);
+        if said != 0 {
+            prop_assert_eq!(said, seen.status, "{:?}", explained);
+        } else {
+            prop_assert_eq!(seen.status, 200);
+        }
+        if let Some(route) = &explained.route {
+            prop_assert_eq!(&Value::from(route.name.clone()), &event["route"]);
+            prop_assert_eq!(&Value::from(route.place.clone()), &event["place"]);
+        }
+        let sent: Vec<String> = scene.world.sent.borrow().iter().map(|sent| sent.url.clone()).collect();
+        let sent: Vec<String> = sent.into_iter().filter(|url| url.contains("origin.internal")).collect();
+        prop_assert_eq!(said == 0, !sent.is_empty(), "{:?} {:?}", explained, sent);
+        for url in &sent {
+            let facts = explained.steps.iter().map(|step| step.facts.to_string()).collect::<String>();
+            prop_assert!(facts.contains(&format!("\"{url}\"")), "{} in {}", url, facts);
+        }
+    }
+}
+
+#[test]
+fn each_phase_says_what_it_would_do() {
+    let plan = plan(GATEWAY, ROUTES, "dev");
+    let scene = Scene::of(plan.clone());
+    let token = scene.token(json!({ "sub": "eve", "scope": "read write" }));
+    let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
+    let explained = ask(&plan, "PUT", "https://api.test/shop/items/7?x=1", &headers);
+    assert_eq!(explained.answer, None);
+    assert_eq!(explained.route.as_ref().unwrap().parameters["id"], "7");
+    let auth = step(&explained, "auth");
+    assert_eq!((&auth.facts["consumer"], &auth.facts["signature_checked"]), (&json!("eve"), &json!(false)));
+    assert!(auth.says.iter().any(|line| line.contains("signature was not checked")), "{auth:?}");
+    let limit = step(&explained, "limit");
+    assert_eq!(limit.facts["id"], "shared/many");
+    // The object is the one that the gateway asks.
+    scene.send(&scene.visit("PUT", "/shop/items/7").header("authorization", &headers[0].1));
+    let asked = scene.world.asked.borrow().first().cloned().unwrap();
+    assert_eq!(limit.facts["object"], asked.1);
+    let upstream = step(&explained, "upstream");
+    assert_eq!(upstream.facts["urls"], json!(["https://origin.internal/base/in/7?x=1"]));
+    for edit in ["x-a: b", "x-consumer-id: eve", "authorization: removed"] {
+        assert!(upstream.facts["edits"].as_array().unwrap().contains(&json!(edit)), "{edit}: {upstream:?}");
+    }
+    let combined = ask(&plan, "GET", "https://api.test/shop/both/7", &[]);
+    assert_eq!(
+        step(&combined, "combine").facts["calls"],
+        json!([
+            { "name": "one", "url": "https://origin.internal/one/7", "required": true },
+            { "name": "two", "url": "https://origin.internal/two/two", "required": false },
+        ])
+    );
+}
+
+#[test]
+fn phases_behind_a_refusal_are_told_too() {
+    let plan = plan(GATEWAY, ROUTES, "dev");
+    let explained =
+        ask(&plan, "POST", "https://api.test/shop/items", &[("content-length".into(), "11".into())]);
+    assert_eq!(reason(&explained), Some("body-too-large"));
+    assert!(step(&explained, "body").refuses.is_some());
+    assert_eq!(step(&explained, "auth").refuses.as_ref().unwrap().reason, Some("token-missing"));
+    assert_eq!(
+        step(&explained, "upstream").facts["urls"],
+        json!(["https://origin.internal/base/shop/items"])
+    );
+}
+
+#[test]
+fn losers_are_told_why() {
+    let plan = plan(GATEWAY, ROUTES, "dev");
+    let explained = ask(&plan, "GET", "https://api.test/shop/items/top", &[]);
+    let told: Vec<(&str, bool)> =
+        explained.candidates.iter().map(|rival| (rival.template.as_str(), rival.matched)).collect();
+    assert_eq!(told, [("/shop/items/top", true), ("/shop/items/{id}", false), ("/shop/{*rest}", false)]);
+    assert!(explained.candidates[1].why.contains("more specific"));
+    let miss = ask(&plan, "DELETE", "https://api.test/shop/items/top", &[]);
+    assert!(
+        miss.route.is_none() && miss.candidates[0].why.contains("without a route for DELETE"),
+        "{miss:?}"
+    );
+}
+
+#[test]
+fn the_cache_key_is_the_one_that_is_looked_up() {
+    let plan = plan(GATEWAY, ROUTES, "dev");
+    let of = |query: &str| {
+        let explained = ask(&plan, "GET", &format!("https://api.test/shop/items{query}"), &[]);
+        step(&explained, "cache").facts["key"].clone()
+    };
+    assert!(of("").as_str().unwrap().starts_with("https://cache.invalid/shop/v1/"));
+    assert_eq!(of("?page=1"), of("?page=1&x=2"));
+    assert_ne!(of("?page=1"), of("?page=2"));
+    let bypassed = ask(&plan, "GET", "https://api.test/shop/items", &[("range".into(), "bytes=0-".into())]);
+    assert_eq!(step(&bypassed, "cache").facts["bypass"], "range");
+}
+
+#[test]
+fn an_unusable_plan_is_said() {
+    let explained = ask(b"no plan", "GET", "https://api.test/", &[]);
+    assert_eq!(reason(&explained), Some("plan-unusable"));
+}
