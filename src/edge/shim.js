@@ -47,6 +47,7 @@ function reserve(size) {
 function write(text) {
   // A UTF-16 unit takes three bytes at most.
   if (text.length * 3 > inputSize) reserve(text.length * 3);
+  else view();
   return encoder.encodeInto(text, bytes.subarray(inputAt, inputAt + inputSize)).written;
 }
 
@@ -284,8 +285,8 @@ class Call {
     this.go(() => wasm.resume(task, operation, how, argument, text && write(text), Date.now()));
   }
 
-  /** @param {Sent} sent @returns {Promise<Ended>} */
-  perform({ kind, operation, argument, fields }) {
+  /** What throws at once (a binding that is not there) has failed like the rest. @param {Sent} sent @returns {Promise<Ended>} */
+  async perform({ kind, operation, argument, fields }) {
     if (kind === KIND.FETCH) return this.fetch(operation, argument, fields);
     if (kind === KIND.VERIFY) return verify(fields);
     if (kind === KIND.WAIT) return scheduler.wait(argument).then(() => ({ how: ENDED.OK }));
