@@ -40,6 +40,7 @@ export default {
     const headers = new Headers(entry.headers);
     headers.set("CF-Cache-Status", "HIT");
     headers.set("Age", String(age));
-    return new Response(entry.body, { status: entry.status, headers });
+    // The body is kept as it came: compressed, if it was.
+    return new Response(entry.body, { status: entry.status, headers, encodeBody: "manual" });
   },
 };
