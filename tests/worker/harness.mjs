@@ -21,6 +21,15 @@ const COMPATIBILITY_FLAGS = /^compatibility_flags = (\[.*\])/m.exec(wrangler)?.[
 const text = (/** @type {unknown} */ value) => JSON.stringify(String(value));
 export const sleep = (/** @type {number} */ ms) => new Promise((go) => setTimeout(go, ms));
 
+/** Looks again and again for what must come, without a fixed wait. @template T @param {() => T | Promise<T>} look @param {string} what @param {number} [most] ms @returns {Promise<NonNullable<T>>} */
+export async function until(look, what, most = 15_000) {
+  for (const end = Date.now() + most; Date.now() < end; await sleep(20)) {
+    const found = await look();
+    if (found) return /** @type {NonNullable<T>} */ (found);
+  }
+  throw new Error(`${what} did not come in ${most} ms`);
+}
+
 /** Folders to remove and processes to end when the tests end. */
 const leftovers = new Set();
 const running = new Set();
@@ -186,27 +195,27 @@ export class Workerd {
   }
 }
 
-/** The gateway as a worker of a `Workerd`. @param {{ name?: string, build?: string, plan?: string, port: number, vars?: Record<string, string>, services?: string[], cfBlobHeader?: string }} settings */
-export function gatewayWorker({ name = "gateway", build = join(TOP, "build"), plan = join(build, "plan.bin"), port, vars = {}, services = [], cfBlobHeader }) {
+/** The gateway as a worker of a `Workerd`. entry: a module that stands before the shim; without: bindings left out. @param {{ name?: string, build?: string, plan?: string, port: number, vars?: Record<string, string>, services?: string[], cfBlobHeader?: string, entry?: string, without?: string[] }} settings */
+export function gatewayWorker({ name = "gateway", build = join(TOP, "build"), plan = join(build, "plan.bin"), port, vars = {}, services = [], cfBlobHeader, entry, without = [] }) {
   for (const file of [join(build, "index.js"), join(build, "tollgate.wasm"), plan]) if (!existsSync(file)) throw new Error(`${file} is missing: run scripts/build first`);
   const all = { TOLLGATE_ADMIN_TOKEN: ADMIN_TOKEN, ...vars };
   return {
     name, port, cfBlobHeader,
-    modules: { "index.js": join(build, "index.js"), "tollgate.wasm": join(build, "tollgate.wasm"), "plan.bin": plan },
+    modules: { ...(entry ? { "entry.js": entry } : {}), "index.js": join(build, "index.js"), "tollgate.wasm": join(build, "tollgate.wasm"), "plan.bin": plan },
     classes: ["LimiterObject", "JournalObject"],
     bindings: [
       '(name = "LIMITER", durableObjectNamespace = "LimiterObject")',
       '(name = "JOURNAL", durableObjectNamespace = "JournalObject")',
       ...Object.entries(all).map(([key, value]) => `(name = ${text(key)}, text = ${text(value)})`),
       ...services.map((service) => `(name = ${text(service)}, service = ${text(service)})`),
-    ],
+    ].filter((binding) => !without.some((gone) => binding.startsWith(`(name = ${text(gone)}`))),
   };
 }
 
 /**
  * Starts one gateway.
  * @param {{ routes?: Record<string, string> | string, plan?: string, environment?: string, build?: string, state?: string,
- *   vars?: Record<string, string>, services?: Record<string, string>, cfBlobHeader?: string, quiet?: boolean }} [settings]
+ *   vars?: Record<string, string>, services?: Record<string, string>, cfBlobHeader?: string, quiet?: boolean, entry?: string, without?: string[] }} [settings]
  *   routes: compiled first; plan: used as it is; services: binding name → address of an origin; build: folder of the build
  */
 export async function startGateway({ routes, plan, environment, services = {}, state, quiet, ...rest } = {}) {
@@ -244,6 +253,15 @@ export class Gateway {
   /** @param {string | Buffer} bytes @param {Parameters<typeof raw>[2]} [settings] */
   raw(bytes, settings) {
     return raw(this.port, bytes, settings);
+  }
+
+  /** The event of an answer, as soon as it can be read. @param {Answer} answer @returns {Promise<any>} */
+  async event(answer) {
+    const id = answer.headers["x-request-id"];
+    return until(async () => {
+      const found = await this.admin(`/_tollgate/events/${id}`);
+      return found.status === 200 ? found.json : null;
+    }, `the event of ${id}`);
   }
 
   /** Replaces the plan and starts anew, state kept. @param {Record<string, string> | string} [routes] */

@@ -1,0 +1,72 @@
+// A trap inside the wasm costs the requests that were with it, and nobody else. Needs `scripts/build --trap`.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { TOP, until } from "./harness.mjs";
+import { scene } from "./scene.mjs";
+import { wild } from "./wild.mjs";
+
+/** Answers that the origin holds back. @type {import("node:http").ServerResponse[]} */
+const held = [];
+const holding = await wild((_, response) => void held.push(response));
+const place = await scene({
+  gateway: { build: join(TOP, "build/trap") },
+  files: () => ({
+    "t/v1.yaml": `
+tollgate: 1
+api: t
+owner: tests
+version: { name: v1 }
+base: /t
+upstream: a
+limits:
+  few: { quota: 3/day, per: route }
+routes:
+  hold: { match: "GET /hold/{n}", upstream: { url: "${holding.url}" }, timeout: { headers: 20s, total: 20s } }
+  few: { match: "GET /echo/few", limits: [few] }
+  open: { match: "GET /echo/{x}" }
+`,
+  }),
+});
+const { gateway } = place;
+after(async () => {
+  await place.stop();
+  await holding.stop();
+});
+
+/** @param {string} path */
+async function trapWhileHolding(path) {
+  held.length = 0;
+  const flying = [1, 2, 3, 4].map((n) => gateway.get(`/t/hold/${n}`, { timeout: 30_000 }));
+  await until(() => held.length === 4, "the four requests at the origin");
+  const trapped = await gateway.get(path);
+  held.forEach((response) => response.end("late"));
+  return [trapped, ...(await Promise.all(flying))];
+}
+
+for (const [what, path] of [["a request", "/_tollgate/trap"], ["an object", "/_tollgate/trap/object"]]) test(`a trap in ${what} answers everybody in flight with 500, and the next request works`, async () => {
+  assert.equal((await gateway.get("/t/echo/before")).status, 200);
+  const answers = await trapWhileHolding(path);
+  for (const answer of answers) {
+    assert.deepEqual([answer.status, answer.problem], [500, "gateway-fault"]);
+    assert.equal(answer.json.instance, answer.headers["x-request-id"]);
+    assert.doesNotMatch(answer.text, /wasm|unreachable|trap/, "nothing leaks");
+  }
+  assert.equal(new Set(answers.map((answer) => answer.headers["x-request-id"])).size, 5, "each has its own id");
+  assert.equal((await gateway.get("/t/echo/after")).status, 200);
+  for (const answer of answers) {
+    const event = await gateway.event(answer);
+    assert.deepEqual([event.status, event.reason], [500, "gateway-fault"]);
+  }
+  assert.equal((await gateway.event(answers[1])).route, "t/v1/hold");
+  assert.match(gateway.process.log, /trapped/);
+});
+
+test("objects count on after a trap, in their own storage", async () => {
+  assert.equal((await gateway.get("/t/echo/few")).status, 200);
+  await gateway.get("/_tollgate/trap/object");
+  assert.equal((await gateway.get("/t/echo/few")).status, 200);
+  await gateway.get("/_tollgate/trap");
+  assert.equal((await gateway.get("/t/echo/few")).status, 200);
+  assert.equal((await gateway.get("/t/echo/few")).problem, "quota-exhausted");
+});
