@@ -153,6 +153,13 @@ pub extern "C" fn resume(
     }
 }
 
+/// A task whose request ended without its answer: nobody will resume it.
+#[unsafe(no_mangle)]
+pub extern "C" fn forget(task: u32) {
+    let held = with(|i| i.tasks.borrow_mut().get_mut(task as usize).and_then(Option::take));
+    drop(held);
+}
+
 fn start<F: Future<Output = Option<Outcome>> + 'static>(
     now: f64,
     make: impl FnOnce(&'static Gateway, EdgeHost) -> F,

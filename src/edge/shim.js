@@ -204,6 +204,12 @@ function within(promise, most, late) {
   });
 }
 
+/** A request whose client went away ends in the middle: its promises never settle. What it left in the wasm goes when
+ * the request itself does. @type {FinalizationRegistry<{ task: number, generation: number }>} */
+const abandoned = new FinalizationRegistry((left) => {
+  if (left.generation === generation && wasm) wasm.forget(left.task);
+});
+
 /** One request, and what it holds. */
 class Call {
   /** @param {Request} request @param {any} env @param {ExecutionContext} ctx */
@@ -214,9 +220,13 @@ class Call {
     this.generation = generation;
     /** Answers by their operation. @type {Response[]} */
     this.answers = [];
+    /** What is left of it in the wasm while it waits. */
+    this.left = { task: -1, generation: -1 };
     /** @type {((response: any) => void) | null} */
     this.resolve = null;
     this.done = false;
+    /** @type {Promise<Response> | null} */
+    this.promise = null;
   }
 
   /** @param {number} of @returns {Headers} */
@@ -246,6 +256,7 @@ class Call {
   /** The instance that knew this request is gone. @returns {Response | undefined} */
   lost() {
     this.done = true;
+    this.left.generation = -1;
     let response;
     try {
       const { method, url } = this.request;
@@ -272,8 +283,14 @@ class Call {
       else if (kind === KIND.POINT) this.env.ANALYTICS?.writeDataPoint({ indexes: [fields[0]], blobs: fields.slice(1, 1 + argument), doubles: fields.slice(1 + argument).map(Number) });
       else this.perform(sent).then((ended) => this.settle(task, operation, ended), (error) => this.settle(task, operation, { how: ENDED.FAILED, text: String(error) }));
     }
-    if (!done) return (this.promise ??= new Promise((resolve) => (this.resolve = resolve)));
+    if (!done) {
+      if (this.promise) return this.promise;
+      this.left = { task, generation };
+      abandoned.register(this, this.left);
+      return (this.promise = new Promise((resolve) => (this.resolve = resolve)));
+    }
     this.done = true;
+    this.left.generation = -1;
     this.resolve?.(response);
     return response;
   }

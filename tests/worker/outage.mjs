@@ -1,8 +1,7 @@
-// Stands before the shim: a limiter that fails as OUTAGE says, at the call after its name was set by a header-less
-// switch object. The gateway itself is the built one.
+// Stands before the shim and lets the limiter's objects fail: `GET /outage/throw` and `/outage/hang` begin it,
+// `/outage/` ends it. The gateway itself is the built one.
 import gateway, { JournalObject, LimiterObject as Real } from "./index.js";
 
-/** How the limiter fails: "", "throw" or "hang". */
 let outage = "";
 export { JournalObject };
 export class LimiterObject extends Real {

@@ -1,10 +1,11 @@
 // Bytes on the wire: what must arrive exactly as it was sent, and what HTTP says of the rest.
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { raw, startGateway, statusOf, until } from "./harness.mjs";
+import { TOP, raw, startGateway, statusOf, until } from "./harness.mjs";
 import { scene } from "./scene.mjs";
 import { bodyOf, bytes, fieldsOf, wild } from "./wild.mjs";
 
@@ -217,6 +218,31 @@ test("a client that goes away while it reads is gone at the origin too", async (
   const answer = await gateway.get("/w/x", { stream: true });
   answer.message.destroy();
   await until(() => closed, "the end of the origin's connection");
+});
+
+test("clients that go away while they wait leave nothing in the wasm", async () => {
+  let closed = 0;
+  answers((request) => void request.on("close", () => closed++));
+  const watched = await startGateway({ routes: place.routes, entry: join(TOP, "tests/worker/watch.mjs") });
+  const AT_ONCE = 400, MOST = 20;
+  try {
+    let forgotten = 0;
+    for (let round = 1; forgotten < 2 * AT_ONCE; round++) {
+      // What is forgotten goes when the runtime collects its garbage, of which each round makes some.
+      assert.ok(round <= MOST, `${forgotten} of ${round * AT_ONCE} were forgotten`);
+      const sockets = Array.from({ length: AT_ONCE }, () => connect(watched.port, "127.0.0.1").on("error", () => {}));
+      for (const socket of sockets) socket.write(`GET /w/patient?${"q".repeat(8000)} HTTP/1.1\r\nHost: h\r\n\r\n`);
+      await until(() => origin.seen.length === round * AT_ONCE, "the requests at the origin");
+      for (const socket of sockets) socket.resetAndDestroy();
+      await until(() => closed === round * AT_ONCE, "the ends of the origin's connections");
+      ({ forgotten } = (await watched.get("/watch")).json);
+    }
+    answers(ok);
+    assert.equal((await watched.get("/w/x")).status, 200);
+    assert.doesNotMatch(watched.process.log, /trapped/);
+  } finally {
+    await watched.stop();
+  }
 });
 
 test("an upstream may be a service binding", async () => {
