@@ -56,6 +56,8 @@ reasons! {
     TokenMalformed = "token-malformed", 401, "Malformed token";
     /// The token's algorithm is not one that the issuer uses.
     TokenAlgorithm = "token-algorithm", 401, "Algorithm not accepted";
+    /// The token says itself that nobody has signed it (`alg: none`).
+    TokenUnsigned = "token-unsigned", 401, "Unsigned token";
     /// The token's issuer is none that the route accepts.
     TokenIssuer = "token-issuer", 401, "Issuer not accepted";
     /// No key of the issuer fits the token.

@@ -14,9 +14,9 @@ use std::time::Duration;
 pub struct Why {
     /// The request's id.
     request_id: String,
-    /// The gateway.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787")]
-    gateway: String,
+    /// The gateway. Default: TOLLGATE_URL of the environment, or http://127.0.0.1:8787.
+    #[arg(long, value_name = "URL")]
+    gateway: Option<String>,
     /// The administrator's token. Default: TOLLGATE_ADMIN_TOKEN of the environment, or of .dev.vars.
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
@@ -49,7 +49,9 @@ impl Why {
         let Some(token) = token else {
             return misused(&format!("no administrator's token: give --admin-token, or set {TOKEN}"));
         };
-        let url = format!("{}/_tollgate/events/{}", self.gateway.trim_end_matches('/'), self.request_id);
+        let gateway = self.gateway.clone().or_else(|| std::env::var("TOLLGATE_URL").ok());
+        let gateway = gateway.as_deref().unwrap_or("http://127.0.0.1:8787").trim_end_matches('/');
+        let url = format!("{gateway}/_tollgate/events/{}", self.request_id);
         match ask(&url, &token) {
             Ok(event) if self.json => {
                 print(&format!("{}\n", serde_json::to_string_pretty(&event).unwrap_or_default()));

@@ -101,6 +101,7 @@ const fn detail(reason: Reason) -> &'static str {
     match reason {
         Reason::TokenMissing => "This route needs a bearer token in the Authorization field.",
         Reason::TokenMalformed => "The bearer token is not a well-formed JSON Web Token.",
+        Reason::TokenUnsigned => "The token is not signed.",
         Reason::TokenAlgorithm => "The token is signed with an algorithm that is not accepted here.",
         Reason::TokenIssuer => "The token comes from an issuer that is not accepted here.",
         Reason::TokenKeyUnknown => "The token names a signing key that its issuer does not publish.",

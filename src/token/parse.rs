@@ -67,7 +67,8 @@ pub fn token(text: &str) -> Result<Untrusted<'_>, Reason> {
 /// # Errors
 /// [`Reason::TokenMalformed`] for anything longer than [`MAX_TOKEN`], not of three parts (a JWE has five), not
 /// strict base64url, with a header that is not an object of unique names, or with one that asks for what the
-/// gateway does not do (`crit`, `b64`, `zip`, `enc`). [`Reason::TokenAlgorithm`] for `none` and unknown algorithms.
+/// gateway does not do (`crit`, `b64`, `zip`, `enc`). [`Reason::TokenUnsigned`] for the algorithm `none`, in any
+/// case; [`Reason::TokenAlgorithm`] for unknown ones.
 pub fn jws(text: &str) -> Result<Jws<'_>, Reason> {
     if text.len() > MAX_TOKEN {
         return Err(Reason::TokenMalformed);
@@ -80,7 +81,11 @@ pub fn jws(text: &str) -> Result<Jws<'_>, Reason> {
     if kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID) {
         return Err(Reason::TokenMalformed);
     }
-    let algorithm = Algorithm::parse(parsed.algorithm()).ok_or(Reason::TokenAlgorithm)?;
+    let unknown = match parsed.algorithm().eq_ignore_ascii_case("none") {
+        true => Reason::TokenUnsigned,
+        false => Reason::TokenAlgorithm,
+    };
+    let algorithm = Algorithm::parse(parsed.algorithm()).ok_or(unknown)?;
     let signature = parsed.signature_bytes().to_vec();
     if signature.is_empty() {
         return Err(Reason::TokenMalformed);

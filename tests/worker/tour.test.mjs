@@ -63,7 +63,7 @@ const refusals = /** @type {[string, () => string, number, string][]} */ ([
   ["for another audience", () => token({ aud: "others", scope: "reports" }), 401, "token-audience"],
   ["from another issuer", () => token({ iss: "https://evil.invalid", scope: "reports" }), 401, "token-issuer"],
   ["not yet valid", () => token({ nbf: Math.floor(Date.now() / 1000) + 3600, scope: "reports" }), 401, "token-not-yet-valid"],
-  ["with alg none", forged.none, 401, "token-algorithm"],
+  ["with alg none", forged.none, 401, "token-unsigned"],
   ["with HS256 made from the public key", forged.confused, 401, "token-algorithm"],
   ["signed by a stranger", forged.stranger, 401, "token-signature"],
   ["that is no token", () => "abc", 401, "token-malformed"],
