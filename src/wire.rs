@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_batch_of_events_fits() {
-        assert!(crate::event::queue::BATCH + 16 <= RECORDS);
+        const { assert!(crate::event::queue::BATCH + 16 <= RECORDS) };
     }
 
     #[test]
