@@ -3,8 +3,14 @@
 // Helpers of tests are no test functions, which clippy lets panic.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::thread;
+use tollgate::fault::Reason;
+use tollgate::token::native::{self, DevelopmentKey};
+use tollgate::token::parse;
 
 /// A folder that goes away with the test.
 struct Folder(PathBuf);
@@ -24,6 +30,8 @@ impl Folder {
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tollgate"))
             .args(arguments)
+            .env_remove("TOLLGATE_ADMIN_TOKEN")
+            .env_remove("TOLLGATE_URL")
             .current_dir(&self.0)
             .output()
             .unwrap();
@@ -101,4 +109,157 @@ fn what_cannot_be_read_is_said() {
     std::fs::write(folder.0.join("routes/a/v1.yaml"), b"api: \xff").unwrap();
     let (code, out, _) = folder.run(&["check"]);
     assert!(code == Some(1) && out.contains("route files are UTF-8 texts"), "{out}");
+}
+
+#[test]
+fn explain_ends_by_what_was_found() {
+    let folder = Folder::new("explain", GOOD);
+    let (code, out, error) = folder.run(&["explain", "GET", "/"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    for line in ["route a/v1/one   /   routes/a/v1.yaml:6:11\n", "\n          https://o.example.com/\n"] {
+        assert!(out.contains(line), "{line:?} in {out}");
+    }
+    assert!(out.ends_with("answer: the upstream's, or the cache's\n"), "{out}");
+    let (code, out, _) = folder.run(&["explain", "GET", "https://x.example/nowhere", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &json["answer"]["reason"], &json["route"]),
+        (Some(1), &"not-found".into(), &serde_json::Value::Null)
+    );
+    for wrong in [
+        &["explain", "GET", "ftp://x.example/"][..],
+        &["explain", "GET", "/", "-H", "no colon"],
+        &["explain", "GET", "/", "--env", "nowhere"],
+    ] {
+        let (code, out, error) = folder.run(wrong);
+        assert_eq!((code, out.as_str(), error.is_empty()), (Some(2), "", false), "{wrong:?}");
+    }
+}
+
+const ISSUERS: &str = "tollgate: 1
+issuers:
+  people:
+    issuer: https://issuer.invalid
+    audience: [shop, other]
+    algorithms: [ES256]
+    keys: { jwks: \"http://127.0.0.1:9/jwks\" }
+    development: true
+defaults: { auth: { jwt: people } }
+";
+
+#[test]
+fn token_mints_for_the_development_issuer_alone() {
+    let folder = Folder::new("token", GOOD);
+    let (code, out, error) = folder.run(&["token"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(error.contains("no issuer with `development: true`"), "{error}");
+
+    folder.write("routes/gateway.yaml", ISSUERS);
+    let (code, out, error) = folder.run(&["token"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(error.contains(".dev/issuer.json") && error.contains("scripts/dev"), "{error}");
+
+    let key = DevelopmentKey::generate().unwrap();
+    std::fs::create_dir(folder.0.join(".dev")).unwrap();
+    folder.write(".dev/issuer.json", &key.private_jwk());
+    let (code, out, error) = folder.run(&[
+        "token",
+        "--sub",
+        "bob",
+        "--scope",
+        "a b",
+        "--expires",
+        "10m",
+        "--claim",
+        "tier=3",
+        "--claim",
+        "team=x y",
+    ]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let token = out.strip_suffix('\n').unwrap();
+    let parsed = parse::token(token).unwrap();
+    let (jws, claims) = (&parsed.jws, &parsed.claims);
+    let set: serde_json::Value = serde_json::from_str(&key.public_set()).unwrap();
+    let jwk = set["keys"][0].to_string();
+    assert_eq!(native::verify(jws.algorithm, &jwk, jws.signing_input, &jws.signature), Ok(true));
+    assert_eq!((&claims["iss"], &claims["aud"]), (&"https://issuer.invalid".into(), &"shop".into()));
+    assert_eq!((&claims["sub"], &claims["scope"]), (&"bob".into(), &"a b".into()));
+    assert_eq!((&claims["tier"], &claims["team"]), (&3.into(), &"x y".into()));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 600);
+
+    let (_, expired, _) = folder.run(&["token", "--expired", "--aud", "else"]);
+    let expired = parse::token(expired.trim()).unwrap().claims;
+    assert!(expired["exp"].as_u64() < claims["iat"].as_u64() && expired["aud"] == "else");
+    let (_, unsigned, _) = folder.run(&["token", "--alg", "none"]);
+    assert_eq!(parse::token(unsigned.trim()), Err(Reason::TokenUnsigned));
+    let (_, confused, _) = folder.run(&["token", "--alg", "HS256-from-public"]);
+    let confused = parse::token(confused.trim()).unwrap();
+    assert_eq!((confused.jws.algorithm.name(), confused.jws.signature.len()), ("HS256", 32));
+    for wrong in
+        [&["token", "--expires", "soon"][..], &["token", "--issuer", "others"], &["token", "--claim", "x"]]
+    {
+        assert_eq!(folder.run(wrong).0, Some(2), "{wrong:?}");
+    }
+}
+
+/// A gateway that answers each request with the next of these; and what it was asked.
+fn gateway(answers: &'static [&'static str]) -> (String, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = move || {
+        let mut heads = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            heads.push(head.join("\n"));
+            let (status, body) = answer.split_once(' ').unwrap();
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+        heads
+    };
+    (url, thread::spawn(serve))
+}
+
+const EVENT: &str = r#"200 {"id":"a-1","method":"GET","route":"a/v1/one","place":"routes/a/v1.yaml:6:11","status":401,"reason":"token-missing"}"#;
+
+#[test]
+fn why_asks_until_the_event_is_there() {
+    let folder = Folder::new("why", GOOD);
+    folder.write(".dev.vars", "OTHER=1\nTOLLGATE_ADMIN_TOKEN=secret-of-this-test\n");
+    let (url, asked) = gateway(&["404 {}", EVENT]);
+    let (code, out, error) = folder.run(&["why", "a-1", "--gateway", &url]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(out.starts_with("answer    401  token-missing\n"), "{out}");
+    assert!(out.contains("place     routes/a/v1.yaml:6:11\n"), "{out}");
+    for head in asked.join().unwrap() {
+        assert!(head.starts_with("GET /_tollgate/events/a-1 HTTP/1.1\n"), "{head}");
+        assert!(head.to_ascii_lowercase().contains("authorization: bearer secret-of-this-test"), "{head}");
+    }
+    let (url, _) = gateway(&[EVENT]);
+    let (_, out, _) = folder.run(&["why", "a-1", "--gateway", &url, "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["reason"], "token-missing");
+}
+
+#[test]
+fn why_says_what_it_cannot_tell() {
+    let folder = Folder::new("why-not", GOOD);
+    let (code, _, error) = folder.run(&["why", "a-1"]);
+    assert!(code == Some(2) && error.contains("no administrator's token"), "{error}");
+    assert_eq!(folder.run(&["why", "../status", "--admin-token", "t"]).0, Some(2));
+    let told = |answers, words: &str| {
+        let (url, _) = gateway(answers);
+        let (code, out, error) = folder.run(&["why", "a-1", "--admin-token", "t", "--gateway", &url]);
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(error.contains(words), "{error}");
+    };
+    told(&["401 {}"], "does not accept this administrator's token");
+    told(&["503 {}"], "the gateway answers 503");
+    told(&["302 "], "the gateway answers 302");
+    told(&["404 {}"; 16], "no event of this request id is kept");
 }
