@@ -17,6 +17,8 @@ macro_rules! reasons {
             pub const ALL: &[Reason] = &[ $( Reason::$name, )+ ];
             /// Stable code: last segment of the problem type, metric label, file name in the docs.
             pub const fn code(self) -> &'static str { match self { $( Reason::$name => $code, )+ } }
+            /// The problem's `type`: a path, the same for every occurrence.
+            pub const fn kind(self) -> &'static str { match self { $( Reason::$name => concat!("/problems/", $code), )+ } }
             /// HTTP status of the answer.
             pub const fn status(self) -> u16 { match self { $( Reason::$name => $status, )+ } }
             /// The problem's `title`: the same words for every occurrence.

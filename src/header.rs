@@ -56,10 +56,10 @@ impl Headers for Edited<'_> {
         };
         for edit in ours {
             value = match edit {
-                Edit::Set(_, new) => Some(Cow::Borrowed(new.as_str())),
+                Edit::Set(_, new) => Some(Cow::Borrowed(new.as_ref())),
                 Edit::Add(_, more) => match value {
                     Some(old) => Some(Cow::Owned(format!("{old}, {more}"))),
-                    None => Some(Cow::Borrowed(more.as_str())),
+                    None => Some(Cow::Borrowed(more.as_ref())),
                 },
                 Edit::Remove(_) => None,
             };

@@ -176,8 +176,8 @@ pub trait Host {
     /// A field's combined value, by lower-case name (RFC 9110 §5.3). Costs a call into the host: read what can
     /// matter, once.
     fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>>;
-    /// The names of a message's header fields: lower case, each ended by a line feed.
-    fn names(&self, of: Message) -> String;
+    /// All fields of a message in one call: lower-case name, line feed, combined value, line feed, for each.
+    fn headers(&self, of: Message) -> String;
     /// A fact about the connection.
     fn fact(&self, fact: Fact) -> Option<String>;
     /// A secret or variable by the name of its binding.

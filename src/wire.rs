@@ -6,6 +6,7 @@
 //! of ours may hold; [`Frame::record`] drops it where it appears. The shim's `KIND` and `STATE` tables must equal
 //! the constants here: a test reads them from `src/edge/shim.js`.
 
+use crate::header::Headers;
 use crate::policy::headers::Edit;
 use crate::sql::Value;
 
@@ -41,7 +42,8 @@ table! {
 table! {
     /// Kinds of records; in brackets the argument, then the fields.
     kind, KINDS {
-        /// (status) body, then name and value of each header.
+        /// (status) body, request id, and the other headers as one field: name, line feed, value, line feed, for
+        /// each. They repeat from answer to answer, so the shim keeps them by their text.
         REPLY = 1,
         /// (status, 0: the answer's own) operation = the answer; edits.
         RELAY = 2,
@@ -73,7 +75,7 @@ table! {
 table! {
     /// How an operation ended.
     ended, ENDED {
-        /// As hoped; the argument is the status of an answer.
+        /// As hoped; of an answer the argument is the status, the input its fields as in `headers`.
         OK = 0,
         /// The time ran out.
         TIMEOUT = 1,
@@ -84,6 +86,29 @@ table! {
         /// Nothing stored.
         MISS = 4,
     }
+}
+
+/// Fields as [`lines`] reads them: each once, with its combined value, as the shim gives them.
+pub fn fields(all: &Vec<(String, String)>) -> String {
+    let mut text = String::new();
+    for (at, (name, _)) in all.iter().enumerate() {
+        if all.iter().take(at).all(|(earlier, _)| !earlier.eq_ignore_ascii_case(name)) {
+            let value = all.get(name).unwrap_or_default();
+            text.push_str(&format!("{}\n{value}\n", name.to_ascii_lowercase()));
+        }
+    }
+    text
+}
+
+/// Names and values of fields, each on a line.
+pub fn lines(all: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = all;
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_once('\n')?;
+        let (value, after) = after.split_once('\n')?;
+        rest = after;
+        Some((name, value))
+    })
 }
 
 /// A value of SQL as a field: its type's first letter and the value.
@@ -161,12 +186,29 @@ impl Frame {
         }
     }
 
+    /// Adds one field of names and values, each followed by a line feed.
+    pub fn lines<'a>(&mut self, lines: impl Iterator<Item = (&'a str, &'a str)>) {
+        self.field("");
+        for text in lines.flat_map(|(name, value)| [name, value]) {
+            // No value of ours holds either; an answer must not break for one that does.
+            self.text.extend(text.split(['\0', '\n']));
+            self.text.push('\n');
+        }
+    }
+
+    /// Adds the fields of an edit that sets a field.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.field("=");
+        self.text.push_str(name);
+        self.field(value);
+    }
+
     /// Adds the fields of edits: `=name`, `+name` or `-name`, and the value.
     pub fn edits(&mut self, edits: &[Edit]) {
         for edit in edits {
             let (mark, name, value) = match edit {
-                Edit::Set(name, value) => ('=', name, value.as_str()),
-                Edit::Add(name, value) => ('+', name, value.as_str()),
+                Edit::Set(name, value) => ('=', name, value.as_ref()),
+                Edit::Add(name, value) => ('+', name, value.as_ref()),
                 Edit::Remove(name) => ('-', name, ""),
             };
             self.field("");

@@ -50,10 +50,10 @@ impl Hit {
     pub fn edits(&self, name: &str) -> Vec<Edit> {
         let mut edits = vec![
             Edit::Remove(STORED.into()),
-            Edit::Set("age".into(), self.age.to_string()),
-            Edit::Add("cache-status".into(), cache_status(name, Outcome::Hit { ttl: self.ttl }, None)),
+            Edit::Set("age".into(), self.age.to_string().into()),
+            Edit::Add("cache-status".into(), cache_status(name, Outcome::Hit { ttl: self.ttl }, None).into()),
             match &self.cache_control {
-                Some(own) => Edit::Set("cache-control".into(), own.clone()),
+                Some(own) => Edit::Set("cache-control".into(), own.clone().into()),
                 None => Edit::Remove("cache-control".into()),
             },
             // The platform's word on its own cache, which is an implementation detail here.

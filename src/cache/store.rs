@@ -279,8 +279,8 @@ impl Stored {
     pub fn edits(&self) -> Vec<Edit> {
         let seconds = self.ttl.div_ceil(1000);
         let mut edits = vec![
-            Edit::Set(STORED.into(), self.to_field()),
-            Edit::Set("cache-control".into(), format!("public, max-age={seconds}")),
+            Edit::Set(STORED.into(), self.to_field().into()),
+            Edit::Set("cache-control".into(), format!("public, max-age={seconds}").into()),
             // The Cache API would subtract it from our max-age, and follow these before it.
             Edit::Remove("age".into()),
             Edit::Remove("expires".into()),
@@ -291,7 +291,7 @@ impl Stored {
         ];
         edits.push(match self.vary.as_str() {
             "" => Edit::Remove(VARY.into()),
-            vary => Edit::Set(VARY.into(), vary.into()),
+            vary => Edit::Set(VARY.into(), vary.to_owned().into()),
         });
         edits
     }

@@ -30,9 +30,9 @@ fn apply(lines: &mut Lines, edits: Vec<Edit>) {
         match edit {
             Edit::Set(n, v) => {
                 lines.retain(|l| !l.0.eq_ignore_ascii_case(&n));
-                lines.push((n, v));
+                lines.push((n.into(), v.into()));
             }
-            Edit::Add(n, v) => lines.push((n, v)),
+            Edit::Add(n, v) => lines.push((n.into(), v.into())),
             Edit::Remove(n) => lines.retain(|l| !l.0.eq_ignore_ascii_case(&n)),
         }
     }

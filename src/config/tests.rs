@@ -112,7 +112,7 @@ fn a_key_replaces_and_a_list_grows_by_add() {
     assert_eq!(route(&compiled, "zebra").timeout, Timeout { headers: 500, total: 500 });
     assert_eq!(route(&compiled, "replaced").timeout, Timeout { headers: 20_000, total: 30_000 });
 
-    let set = |name: &str, value: &str| Edit::Set(name.into(), value.into());
+    let set = |name: &'static str, value: &'static str| Edit::Set(name.into(), value.into());
     let response = |name: &str| route(&compiled, name).headers.response.clone();
     assert_eq!(response("zebra"), [set("x-a", "a"), set("x-b", "b")]);
     assert_eq!(response("added"), [set("x-a", "a"), set("x-b", "b"), Edit::Remove("x-c".into())]);

@@ -2,7 +2,7 @@
 
 use super::{input_text, with};
 use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
-use crate::wire::{Frame, ended, kind};
+use crate::wire::{self, Frame, ended, kind};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -23,11 +23,23 @@ pub struct Io {
     now: Cell<u64>,
     next: Cell<u32>,
     inbox: RefCell<Vec<(u32, Ended)>>,
+    /// The fields of answers, which come with them: name and value in turn, one on each line.
+    answers: RefCell<Vec<(u32, String)>>,
 }
 
 impl Io {
     pub fn new(now: f64) -> Self {
-        Io { now: Cell::new(now as u64), next: Cell::new(1), inbox: RefCell::default() }
+        Io {
+            now: Cell::new(now as u64),
+            next: Cell::new(1),
+            inbox: RefCell::default(),
+            answers: RefCell::default(),
+        }
+    }
+
+    fn answer(&self, id: u32, ended: Ended) -> Answer {
+        self.answers.borrow_mut().push((id, ended.text));
+        Answer { id, status: ended.argument as u16 }
     }
 
     pub fn end(&self, operation: u32, ended: Ended, now: f64) {
@@ -99,14 +111,6 @@ fn name_number(name: &str) -> u32 {
     })
 }
 
-/// Operation 0 is the request itself.
-fn number(of: Message) -> u32 {
-    match of {
-        Message::Request => 0,
-        Message::Answer(answer) => answer.id,
-    }
-}
-
 fn text(length: i32) -> Option<String> {
     usize::try_from(length).ok().map(input_text)
 }
@@ -117,13 +121,31 @@ impl Host for EdgeHost {
     }
 
     fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>> {
-        // SAFETY: the shim writes into the input buffer, which no borrow holds here.
-        text(unsafe { super::header(number(of), name_number(name)) }).map(Cow::Owned)
+        match of {
+            // SAFETY: the shim writes into the input buffer, which no borrow holds here.
+            Message::Request => text(unsafe { super::header(name_number(name)) }).map(Cow::Owned),
+            Message::Answer(answer) => {
+                let answers = self.io.answers.borrow();
+                let (_, fields) = answers.iter().find(|(id, _)| *id == answer.id)?;
+                let found = wire::lines(fields).find(|(own, _)| *own == name);
+                found.map(|(_, value)| Cow::Owned(value.to_owned()))
+            }
+        }
     }
 
-    fn names(&self, of: Message) -> String {
-        // SAFETY: as in `header`.
-        text(unsafe { super::names(number(of)) }).unwrap_or_default()
+    fn headers(&self, of: Message) -> String {
+        match of {
+            // SAFETY: as in `header`.
+            Message::Request => text(unsafe { super::headers() }).unwrap_or_default(),
+            Message::Answer(answer) => {
+                let answers = self.io.answers.borrow();
+                answers
+                    .iter()
+                    .find(|(id, _)| *id == answer.id)
+                    .map(|(_, all)| all.clone())
+                    .unwrap_or_default()
+            }
+        }
     }
 
     fn fact(&self, fact: Fact) -> Option<String> {
@@ -147,7 +169,7 @@ impl Host for EdgeHost {
             })
             .await;
         match ended.how {
-            ended::OK => Ok(Answer { id, status: ended.argument as u16 }),
+            ended::OK => Ok(self.io.answer(id, ended)),
             ended::TIMEOUT => Err(FetchFault::Timeout),
             _ => Err(FetchFault::Failed(ended.text)),
         }
@@ -200,7 +222,7 @@ impl Host for EdgeHost {
 
     async fn lookup(&self, key: &str) -> Option<Answer> {
         let (id, ended) = self.operation(kind::LOOKUP, 0, |frame| frame.field(key)).await;
-        (ended.how == ended::OK).then_some(Answer { id, status: ended.argument as u16 })
+        (ended.how == ended::OK).then(|| self.io.answer(id, ended))
     }
 
     async fn wait(&self, milliseconds: u32) {

@@ -24,8 +24,8 @@ use std::task::{Context, Poll, Waker};
 
 #[link(wasm_import_module = "tollgate")]
 unsafe extern "C" {
-    fn header(of: u32, name: u32) -> i32;
-    fn names(of: u32) -> i32;
+    fn header(name: u32) -> i32;
+    fn headers() -> i32;
     fn name(address: *const u8, length: usize);
     fn fact(fact: u32) -> i32;
     fn secret(address: *const u8, length: usize) -> i32;

@@ -11,7 +11,6 @@ const KIND = Object.freeze({ REPLY: 1, RELAY: 2, FETCH: 3, ASK: 4, VERIFY: 5, LO
 const ENDED = Object.freeze({ OK: 0, TIMEOUT: 1, FAILED: 2, TOO_LARGE: 3, MISS: 4 });
 const HEAD = 5, RECORD = 4;
 
-/** @typedef {{ kind: number, operation: number, argument: number, fields: string[] }} Sent */
 /** @typedef {{ how: number, argument?: number, text?: string }} Ended */
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
@@ -57,36 +56,20 @@ function read(at, length) {
   return decoder.decode(bytes.subarray(at, at + length));
 }
 
-/** @param {number} at @returns {Sent[]} */
-function records(at) {
-  view();
-  const head = at >>> 2, count = words[head + 2], length = words[head + 4];
-  const fields = length ? read(words[head + 3], length).split("\0") : NO_FIELDS;
-  const list = new Array(count);
-  for (let i = 0, w = head + HEAD, f = 0; i < count; i++, w += RECORD) {
-    const taken = words[w + 3];
-    list[i] = { kind: words[w], operation: words[w + 1], argument: words[w + 2], fields: taken === fields.length ? fields : fields.slice(f, f + taken) };
-    f += taken;
-  }
-  return list;
-}
+/** The fields of a frame. @param {number} head */
+const fieldsOf = (head) => (words[head + 4] ? read(words[head + 3], words[head + 4]).split("\0") : NO_FIELDS);
 
 /** @param {string | null | undefined} text */
 const give = (text) => (text === null || text === undefined ? -1 : write(text));
 
 const imports = {
-  /** @param {number} of @param {number} name */
-  header(of, name) {
-    const headers = /** @type {Call} */ (current).headers(of);
+  /** @param {number} name */
+  header(name) {
+    const { headers } = /** @type {Call} */ (current).request;
     // Looking for an absent field costs a fifth of getting it.
     return headers.has(names[name]) ? give(headers.get(names[name])) : -1;
   },
-  /** @param {number} of */
-  names(of) {
-    let all = "";
-    /** @type {Call} */ (current).headers(of).forEach((_, name) => (all += name + "\n"));
-    return write(all);
-  },
+  headers: () => write(lines(/** @type {Call} */ (current).request.headers)),
   /** @param {number} at @param {number} length */
   name: (at, length) => void names.push(read(at, length)),
   /** @param {number} fact */
@@ -98,7 +81,8 @@ const imports = {
   },
   /** @param {number} at */
   sql(at) {
-    const [statement, ...parameters] = records(at)[0].fields;
+    view();
+    const [statement, ...parameters] = fieldsOf(at >>> 2);
     try {
       if (statement === "") return void storage?.deleteAll(), 0;
       const values = parameters.map((p) => (p[0] === "i" ? Number(p.slice(1)) : p[0] === "t" ? p.slice(1) : null));
@@ -124,26 +108,29 @@ function ready() {
   view();
 }
 
-/** Calls into the wasm; a trap drops the instance. @template T @param {() => T} call @returns {T} */
-function enter(call) {
-  try {
-    ready();
-    return call();
-  } catch (trap) {
-    wasm = null;
-    generation++;
-    console.error("tollgate: the instance trapped and is replaced:", trap);
-    throw trap;
-  }
+/** Drops an instance that trapped; the next call makes a new one. What the platform's own functions refuse is a
+ * `TypeError` and leaves the instance whole. @param {unknown} error */
+function fail(error) {
+  if (!error) return;
+  if (error instanceof TypeError) return console.error("tollgate:", error);
+  console.error("tollgate: the instance trapped and is replaced:", error);
+  wasm = null;
+  generation++;
 }
 
-// --- Edits. ---
-/** @param {Headers} headers @param {string[]} fields @param {number} from */
-function edit(headers, fields, from) {
-  for (let i = from; i < fields.length; i += 2) {
-    const name = fields[i].slice(1);
-    if (fields[i][0] === "=") headers.set(name, fields[i + 1]);
-    else if (fields[i][0] === "-") headers.delete(name);
+/** Names and values, each on a line. @param {Headers} headers */
+function lines(headers) {
+  let all = "";
+  headers.forEach((value, name) => (all += name + "\n" + value + "\n"));
+  return all;
+}
+
+/** Applies edits: `=name` sets, `-name` removes, `+name` adds. @param {Headers} headers @param {string[]} fields @param {number} from @param {number} to */
+function edit(headers, fields, from, to) {
+  for (let i = from; i < to; i += 2) {
+    const mark = fields[i].charCodeAt(0), name = fields[i].slice(1);
+    if (mark === 61) headers.set(name, fields[i + 1]);
+    else if (mark === 45) headers.delete(name);
     else headers.append(name, fields[i + 1]);
   }
   return headers;
@@ -179,6 +166,24 @@ async function verify([algorithm, jwk, input, signature]) {
   return { how: ENDED.OK, argument: valid ? 1 : 0 };
 }
 
+// --- Headers of replies: they repeat, so they are kept by their text. ---
+const BLOCKS_KEPT = 256;
+const blocks = /** @type {Map<string, Headers | Record<string, string>>} */ (new Map());
+
+/** A plain object costs a third of `Headers`; it cannot hold a field twice. @param {string} block */
+function parse(block) {
+  const fields = block.split("\n"), plain = /** @type {Record<string, string>} */ ({});
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (Object.hasOwn(plain, fields[i])) {
+      const all = new Headers();
+      for (let j = 0; j + 1 < fields.length; j += 2) all.append(fields[j], fields[j + 1]);
+      return all;
+    }
+    plain[fields[i]] = fields[i + 1];
+  }
+  return plain;
+}
+
 /** Reads a body of at most `most` bytes; `undefined` if it is longer. @param {ReadableStream} body @param {number} most */
 async function bounded(body, most) {
   const parts = /** @type {Uint8Array[]} */ ([]), reader = body.getReader();
@@ -196,11 +201,40 @@ async function text(answer, most) {
   return whole ? { how: ENDED.OK, text: decoder.decode(whole) } : { how: ENDED.TOO_LARGE };
 }
 
-/** Races a promise against a clock. @param {Promise<Ended>} promise @param {number} most ms @param {() => void} [late] @returns {Promise<Ended>} */
-function within(promise, most, late) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => (late?.(), resolve({ how: ENDED.TIMEOUT })), most);
-    promise.then((ended) => (clearTimeout(timer), resolve(ended)), (error) => (clearTimeout(timer), resolve({ how: ENDED.FAILED, text: String(error) })));
+// --- Deadlines. A timer and an abort signal of its own would cost each request a tenth of itself, so one request at
+// a time watches the clock for all: its `waitUntil` ticks for as long as anybody waits, at most WATCH ms (the platform
+// allows 30 s after the response). What the watcher resolves is a promise of the waiting request, which goes on in its
+// own context. A fetch that is given up, or whose client has gone, ends with its request's context; only the watcher's
+// context lives on, so only the watcher's fetch needs a signal. ---
+const TICK = 50, WATCH = 20_000;
+/** @typedef {{ at: number, late: () => void, watches: boolean }} Deadline */
+const deadlines = /** @type {Set<Deadline>} */ (new Set());
+let watchedUntil = 0;
+
+/** @param {ExecutionContext} ctx @param {number} most ms @param {() => void} late @returns {Deadline} */
+function deadline(ctx, most, late) {
+  const now = Date.now(), at = now + most, entry = { at, late, watches: at > watchedUntil };
+  new Promise((resolve) => (entry.late = () => resolve(undefined))).then(late);
+  deadlines.add(entry);
+  if (entry.watches) ctx.waitUntil(watch((watchedUntil = Math.max(now + WATCH, at))));
+  return entry;
+}
+
+/** @param {number} until */
+async function watch(until) {
+  while (deadlines.size && Date.now() < until) {
+    await scheduler.wait(TICK);
+    const now = Date.now();
+    for (const entry of deadlines) if (entry.at <= now) deadlines.delete(entry), entry.late();
+  }
+  if (watchedUntil === until) watchedUntil = 0;
+}
+
+/** Races a promise against a clock. @param {ExecutionContext} ctx @param {Promise<Ended>} promise @param {number} most ms @returns {Promise<Ended>} */
+function within(ctx, promise, most) {
+  return new Promise((resolve, reject) => {
+    const entry = deadline(ctx, most, () => resolve({ how: ENDED.TIMEOUT }));
+    promise.then(resolve, reject).finally(() => deadlines.delete(entry));
   });
 }
 
@@ -218,20 +252,15 @@ class Call {
     this.env = env;
     this.ctx = ctx;
     this.generation = generation;
-    /** Answers by their operation. @type {Response[]} */
-    this.answers = [];
     /** What is left of it in the wasm while it waits. */
     this.left = { task: -1, generation: -1 };
+    this.done = false;
+    /** Answers by their operation. @type {Response[]} */
+    this.answers = [];
     /** @type {((response: any) => void) | null} */
     this.resolve = null;
-    this.done = false;
     /** @type {Promise<Response> | null} */
     this.promise = null;
-  }
-
-  /** @param {number} of @returns {Headers} */
-  headers(of) {
-    return of === 0 ? this.request.headers : this.answers[of].headers;
   }
 
   /** @param {number} fact */
@@ -244,44 +273,64 @@ class Call {
     return fact === 0 ? cf?.clientIp : fact === 1 ? cf?.colo : cf?.country;
   }
 
-  /** Enters the wasm for this request and does what it says. @param {() => number} call @returns {Response | Promise<Response> | undefined} */
-  go(call) {
+  begin() {
+    const { method, url } = this.request;
     try {
-      return this.obey(enter(() => ((current = this), call())));
-    } catch {
-      return this.lost();
+      ready();
+      current = this;
+      return this.obey(wasm.begin(write(method + " " + url), Date.now()));
+    } catch (trap) {
+      return this.lost(trap);
     }
   }
 
-  /** The instance that knew this request is gone. @returns {Response | undefined} */
-  lost() {
-    this.done = true;
+  /** An operation has ended. @param {number} operation @param {number} how @param {number} argument @param {string} text */
+  settle(operation, how, argument, text) {
+    if (this.done) return;
+    if (this.generation !== generation) return void this.lost(null);
+    try {
+      current = this;
+      this.obey(wasm.resume(this.left.task, operation, how, argument, text === "" ? 0 : write(text), Date.now()));
+    } catch (trap) {
+      this.lost(trap);
+    }
+  }
+
+  /** The instance that knew this request is gone, by a trap of its own or of another. @param {unknown} trap @returns {any} */
+  lost(trap) {
+    fail(trap);
     this.left.generation = -1;
     let response;
     try {
-      const { method, url } = this.request;
+      ready();
+      current = this;
       this.generation = generation;
-      response = this.obey(enter(() => ((current = this), wasm.lost(write(`${method} ${url}`), Date.now()))));
-    } catch {
+      response = this.obey(wasm.lost(write(this.request.method + " " + this.request.url), Date.now()));
+    } catch (again) {
+      fail(again);
       response = new Response('{"title":"Gateway fault","status":500}', { status: 500, headers: { "content-type": "application/problem+json" } });
+      this.done = true;
+      this.resolve?.(response);
     }
-    this.resolve?.(response);
-    return /** @type {Response} */ (response);
+    return response;
   }
 
-  /** @param {number} at @returns {any} */
+  /** Does what a frame says. @param {number} at @returns {any} */
   obey(at) {
     view();
-    const done = words[at >>> 2] === STATE.DONE, task = words[(at >>> 2) + 1];
-    let response, storing;
-    for (const sent of records(at)) {
-      const { kind, operation, argument, fields } = sent;
-      if (kind === KIND.REPLY) response = this.reply(argument, fields);
-      else if (kind === KIND.RELAY) response = this.relay(operation, argument, fields);
-      else if (kind === KIND.STORE) this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
+    const head = at >>> 2, done = words[head] === STATE.DONE, count = words[head + 2];
+    const task = words[head + 1];
+    const fields = fieldsOf(head);
+    let response;
+    for (let i = 0, w = head + HEAD, from = 0; i < count; i++, w += RECORD) {
+      // Read before anything is done: an operation may call into the wasm and move its memory.
+      const kind = words[w], operation = words[w + 1], argument = words[w + 2], to = from + words[w + 3];
+      if (kind === KIND.FETCH) this.fetch(operation, argument, fields, from, to);
+      else if (kind === KIND.RELAY) response = this.relay(operation, argument, fields, from, to);
+      else if (kind === KIND.REPLY) response = this.reply(argument, fields[from], fields[from + 1], fields[from + 2]);
       else if (kind === KIND.FLUSH) this.ctx.waitUntil(this.flush(argument));
-      else if (kind === KIND.POINT) this.env.ANALYTICS?.writeDataPoint({ indexes: [fields[0]], blobs: fields.slice(1, 1 + argument), doubles: fields.slice(1 + argument).map(Number) });
-      else this.perform(sent).then((ended) => this.settle(task, operation, ended), (error) => this.settle(task, operation, { how: ENDED.FAILED, text: String(error) }));
+      else this.perform(kind, operation, argument, fields.slice(from, to));
+      from = to;
     }
     if (!done) {
       if (this.promise) return this.promise;
@@ -295,63 +344,89 @@ class Call {
     return response;
   }
 
-  /** @param {number} task @param {number} operation @param {Ended} ended */
-  settle(task, operation, { how, argument = 0, text = "" }) {
-    if (this.done) return;
-    if (this.generation !== generation) return void this.lost();
-    this.go(() => wasm.resume(task, operation, how, argument, text && write(text), Date.now()));
+  /** The rarer operations. @param {number} kind @param {number} operation @param {number} argument @param {string[]} fields */
+  perform(kind, operation, argument, fields) {
+    if (kind === KIND.STORE) return this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
+    if (kind === KIND.POINT) return this.env.ANALYTICS?.writeDataPoint({ indexes: [fields[0]], blobs: fields.slice(1, 1 + argument), doubles: fields.slice(1 + argument).map(Number) });
+    const ended = kind === KIND.ASK ? this.ask(argument, fields)
+      : kind === KIND.LOOKUP ? this.lookup(operation, fields[0])
+      : kind === KIND.VERIFY ? verify(fields)
+      : kind === KIND.READ ? within(this.ctx, text(this.answers[+fields[0]], argument), +fields[1])
+      : scheduler.wait(argument).then(() => /** @type {Ended} */ ({ how: ENDED.OK }));
+    ended.then(({ how, argument = 0, text = "" }) => this.settle(operation, how, argument, text), (error) => this.settle(operation, ENDED.FAILED, 0, String(error)));
   }
 
-  /** What throws at once (a binding that is not there) has failed like the rest. @param {Sent} sent @returns {Promise<Ended>} */
-  async perform({ kind, operation, argument, fields }) {
-    if (kind === KIND.FETCH) return this.fetch(operation, argument, fields);
-    if (kind === KIND.VERIFY) return verify(fields);
-    if (kind === KIND.WAIT) return scheduler.wait(argument).then(() => ({ how: ENDED.OK }));
-    if (kind === KIND.READ) return within(text(this.answers[+fields[0]], argument), +fields[1]);
-    if (kind === KIND.ASK) {
-      const namespace = this.env[fields[0]];
-      return within(namespace.get(namespace.idFromName(fields[1])).ask(fields[2]).then((/** @type {string} */ text) => ({ how: ENDED.OK, text })), argument);
-    }
-    return caches.default.match(fields[0]).then((hit) => {
-      if (!hit) return { how: ENDED.MISS };
-      this.answers[operation] = hit;
-      return { how: ENDED.OK, argument: hit.status };
+  /** A binding that is not there throws, and has failed like an object. @param {number} most ms @param {string[]} fields @returns {Promise<Ended>} */
+  async ask(most, [binding, name, message]) {
+    const namespace = this.env[binding];
+    return within(this.ctx, namespace.get(namespace.idFromName(name)).ask(message).then((/** @type {string} */ text) => ({ how: ENDED.OK, text })), most);
+  }
+
+  /** @param {number} operation @param {string} key @returns {Promise<Ended>} */
+  async lookup(operation, key) {
+    const hit = await caches.default.match(key);
+    if (!hit) return { how: ENDED.MISS };
+    this.answers[operation] = hit;
+    return { how: ENDED.OK, argument: hit.status, text: lines(hit.headers) };
+  }
+
+  /** @param {number} operation @param {number} most ms @param {string[]} fields @param {number} from @param {number} to */
+  fetch(operation, most, fields, from, to) {
+    let late = false;
+    const entry = deadline(this.ctx, most, () => {
+      late = true;
+      this.settle(operation, ENDED.TIMEOUT, 0, "");
+      abort?.abort();
+    });
+    const abort = entry.watches ? new AbortController() : null;
+    const signal = abort ? AbortSignal.any([abort.signal, this.request.signal]) : undefined;
+    this.send(fields, from, to, signal).then((answer) => {
+      deadlines.delete(entry);
+      if (this.done || late) return void answer.body?.cancel().catch(() => {});
+      this.answers[operation] = answer;
+      this.settle(operation, ENDED.OK, answer.status, lines(answer.headers));
+    }, (error) => {
+      deadlines.delete(entry);
+      if (!late) this.settle(operation, ENDED.FAILED, 0, String(error));
     });
   }
 
-  /** @param {number} operation @param {number} most @param {string[]} fields @returns {Promise<Ended>} */
-  fetch(operation, most, fields) {
-    const [base, method, url, via] = fields, { request } = this, abort = new AbortController();
-    const headers = edit(base === "0" ? new Headers() : new Headers(request.headers), fields, 4);
-    const init = { method, headers, redirect: /** @type {const} */ ("manual"), body: base === "2" ? request.body : null, signal: abort.signal };
-    const answer = via ? this.env[via].fetch(url, init) : fetch(url, init);
-    return within(answer.then((/** @type {Response} */ got) => {
-      if (abort.signal.aborted) throw abort.signal.reason;
-      this.answers[operation] = got;
-      return { how: ENDED.OK, argument: got.status };
-    }), most, () => abort.abort());
-  }
-
-  /** @param {number} status @param {string[]} fields */
-  reply(status, fields) {
-    this.release(0);
-    // A plain object costs a third of a list of pairs; it cannot hold a field twice.
-    let headers = /** @type {any} */ ({});
-    for (let i = 1; i < fields.length; i += 2) {
-      if (headers instanceof Headers || fields[i] in headers) (headers = new Headers(headers)).append(fields[i], fields[i + 1]);
-      else headers[fields[i]] = fields[i + 1];
+  /** @param {string[]} fields @param {number} from @param {number} to @param {AbortSignal} [signal] @returns {Promise<Response>} */
+  send(fields, from, to, signal) {
+    const base = fields[from], url = fields[from + 2], via = fields[from + 3], { request } = this;
+    try {
+      const headers = edit(base === "0" ? new Headers() : new Headers(request.headers), fields, from + 4, to);
+      const body = base === "2" ? request.body : undefined;
+      const init = { method: fields[from + 1], headers, redirect: /** @type {const} */ ("manual"), body, signal };
+      return via === "" ? fetch(url, init) : this.env[via].fetch(url, init);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return new Response(fields[0] === "" ? null : fields[0], { status, headers });
   }
 
-  /** @param {number} operation @param {number} status @param {string[]} fields */
-  relay(operation, status, fields) {
+  /** @param {number} status @param {string} body @param {string} id @param {string} block */
+  reply(status, body, id, block) {
+    this.release(0);
+    let headers = blocks.get(block);
+    if (!headers) {
+      headers = parse(block);
+      if (blocks.size >= BLOCKS_KEPT) blocks.clear();
+      blocks.set(block, headers);
+    }
+    // What is kept is copied by the response at once, so that the next one may write over it.
+    if (headers instanceof Headers) headers.set("x-request-id", id);
+    else headers["x-request-id"] = id;
+    return new Response(body === "" ? null : body, { status, headers });
+  }
+
+  /** @param {number} operation @param {number} status @param {string[]} fields @param {number} from @param {number} to */
+  relay(operation, status, fields, from, to) {
     this.release(operation);
     const answer = this.answers[operation];
-    if (answer.webSocket) return new Response(null, { status: 101, webSocket: answer.webSocket, headers: edit(new Headers(answer.headers), fields, 0) });
-    // Fetched answers have immutable headers; a status of its own means an empty body (304, HEAD).
-    const response = new Response(status ? null : answer.body, status ? { status, headers: answer.headers } : answer);
-    edit(response.headers, fields, 0);
+    if (answer.webSocket) return new Response(null, { status: 101, webSocket: answer.webSocket, headers: edit(new Headers(answer.headers), fields, from, to) });
+    // Fetched answers have immutable headers; a status of its own means an empty body (304).
+    const response = status ? new Response(null, { status, headers: answer.headers }) : new Response(answer.body, answer);
+    edit(response.headers, fields, from, to);
     return response;
   }
 
@@ -361,37 +436,55 @@ class Call {
     let body = /** @type {any} */ (copy.body);
     if (body && !answer.headers.has("content-length")) body = await bounded(body, most);
     if (body === undefined) return;
-    await caches.default.put(fields[0], new Response(body, { status: copy.status, headers: edit(new Headers(copy.headers), fields, 1) }));
+    const headers = edit(new Headers(copy.headers), fields, 1, fields.length);
+    await caches.default.put(fields[0], new Response(body, { status: copy.status, headers }));
   }
 
   /** Lets go of answers that nobody reads: each holds a connection. @param {number} but */
   release(but) {
-    this.answers.forEach((answer, operation) => {
-      if (operation !== but && !answer.bodyUsed) answer.body?.cancel().catch(() => {});
-    });
+    for (const [operation, answer] of this.answers.entries()) {
+      if (operation !== but && answer && !answer.bodyUsed) answer.body?.cancel().catch(() => {});
+    }
   }
 
   /** @param {number} after ms */
   async flush(after) {
     await scheduler.wait(after);
-    await new Call(this.request, this.env, this.ctx).go(() => wasm.flush(Date.now()));
+    const call = new Call(this.request, this.env, this.ctx);
+    try {
+      ready();
+      current = call;
+      await call.obey(wasm.flush(Date.now()));
+    } catch (trap) {
+      fail(trap);
+    }
   }
 }
 
 export default {
   /** @param {Request} request @param {any} env @param {ExecutionContext} ctx */
-  fetch: (request, env, ctx) => new Call(request, env, ctx).go(() => wasm.begin(write(`${request.method} ${request.url}`), Date.now())),
+  fetch: (request, env, ctx) => new Call(request, env, ctx).begin(),
 };
 
 /** A Durable Object: a shell around the wasm and its own SQLite. */
 class Shell extends DurableObject {
-  /** @param {(at: typeof wasm) => number} call */
+  /** The class's number in the wasm. */
+  class = 0;
+  /** When the alarm goes off, as far as this instance of the object knows. @type {number} */
+  alarmAt = 0;
+
+  /** @param {() => number} call */
   enter(call) {
     const before = storage;
     storage = this.ctx.storage;
     try {
-      const [{ argument, fields }] = records(enter(() => call(wasm)));
-      return { alarm: argument * 1000, reply: fields[0] };
+      ready();
+      const head = call() >>> 2;
+      view();
+      return { alarm: words[head + HEAD + 2] * 1000, reply: fieldsOf(head)[0] };
+    } catch (trap) {
+      fail(trap);
+      throw trap;
     } finally {
       storage = before;
     }
@@ -399,23 +492,20 @@ class Shell extends DurableObject {
 
   /** @param {string} message */
   async ask(message) {
-    const { alarm, reply } = this.enter((wasm) => wasm.object(this.class, write(message), Date.now()));
-    if (alarm && alarm !== this.alarmAt) await this.ctx.storage.setAlarm((this.alarmAt = alarm));
+    const { alarm, reply } = this.enter(() => wasm.object(this.class, write(message), Date.now()));
+    // A later one can wait: the alarm looks anew and sets the next.
+    if (alarm && (!this.alarmAt || alarm < this.alarmAt)) await this.ctx.storage.setAlarm((this.alarmAt = alarm));
     return reply;
   }
 
   async alarm() {
-    this.alarmAt = this.enter((wasm) => wasm.alarm(this.class, Date.now())).alarm;
+    this.alarmAt = this.enter(() => wasm.alarm(this.class, Date.now())).alarm;
     if (this.alarmAt) await this.ctx.storage.setAlarm(this.alarmAt);
   }
 }
 
-export class LimiterObject extends Shell {
-  class = 0;
-  alarmAt = 0;
-}
+export class LimiterObject extends Shell {}
 
 export class JournalObject extends Shell {
   class = 1;
-  alarmAt = 0;
 }

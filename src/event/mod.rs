@@ -7,10 +7,11 @@ pub mod journal;
 pub mod queue;
 
 use crate::fault::Reason;
-use crate::plan::Shared;
+use crate::plan::{Route, Shared};
 use crate::ports::FetchFault;
 use crate::token::Identity;
 use serde_json::{Map, Value, json};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the cache had to do with a request (RFC 9211 §2).
@@ -78,14 +79,12 @@ pub struct Event {
     pub origin: u32,
     /// Method, cut to 24 characters.
     pub method: String,
-    /// Index of the route in the plan; `None` where none matched.
-    pub route: Option<u32>,
-    /// Name of the route, `api/version/route`.
-    pub name: String,
+    /// The route; `None` where none matched.
+    pub route: Option<Rc<Route>>,
     /// Index of the API version where it is known.
     pub api: Option<u32>,
-    /// Where the route was declared.
-    pub place: Option<crate::plan::Source>,
+    /// One of the gateway's own paths was asked for.
+    pub own: bool,
     /// Status of the answer.
     pub status: u16,
     /// Why the gateway answered by itself.
@@ -116,6 +115,13 @@ impl Event {
         self.reason.is_none() && self.status < 400
     }
 
+    /// Name of the route, `api/version/route`; `_tollgate` for the gateway's own paths, empty where none matched.
+    pub fn route_name(&self, shared: &Shared) -> String {
+        let Some(route) = &self.route else { return if self.own { "_tollgate" } else { "" }.to_owned() };
+        let api = shared.apis.get(route.api as usize);
+        api.map_or_else(String::new, |api| format!("{}/{}/{}", api.name, api.version, route.name))
+    }
+
     /// As JSON for people and machines, names resolved by the plan of `hash`. `weight`: how many like it this one
     /// stands for.
     pub fn to_json(&self, shared: &Shared, hash: &str, weight: u32) -> Value {
@@ -129,8 +135,8 @@ impl Event {
         put("id", json!(self.id));
         put("at", json!(self.at));
         put("method", json!(self.method));
-        put("route", json!(self.name));
-        put("place", json!(self.place.as_ref().map(place)));
+        put("route", json!(self.route_name(shared)));
+        put("place", json!(self.route.as_ref().map(|route| place(&route.source))));
         let api = self.api.and_then(|api| shared.apis.get(api as usize));
         put("api", json!(api.map(|api| &api.name)));
         put("version", json!(api.map(|api| &api.version)));

@@ -35,7 +35,7 @@ impl<H: Host> Exchange<'_, H> {
         hash: &str,
         request: &Request<'_>,
     ) -> Result<Response, Fault> {
-        self.event.name = PREFIX.trim_start_matches('/').to_owned();
+        self.event.own = true;
         let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
         if !matches!(request.method, "GET" | "HEAD") {
             let fault = Fault::new(Reason::MethodNotAllowed, "Only GET and HEAD are served here.");

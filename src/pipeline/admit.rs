@@ -55,7 +55,7 @@ impl<H: Host> Exchange<'_, H> {
         let shared = router.plan().shared();
         let cors = match router.find(&request.host, &method, &request.path) {
             Ok(found) => {
-                self.matched(shared, found.index, &found.route);
+                self.matched(shared, &found.route);
                 found.route.cors
             }
             Err(Miss::Method { api, .. } | Miss::Options { api, .. } | Miss::NotFound { api: Some(api) }) => {
@@ -65,7 +65,7 @@ impl<H: Host> Exchange<'_, H> {
         };
         let preflight = shared.cors.get(cors? as usize)?.preflight(request.method, &headers)?;
         let headers =
-            preflight.headers.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+            preflight.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Some(Response::Reply(Reply { status: 204, headers, body: String::new() }))
     }
 
@@ -78,7 +78,7 @@ impl<H: Host> Exchange<'_, H> {
         let shared = router.plan().shared();
         let miss = match router.find(&request.host, request.method, &request.path) {
             Ok(found) => {
-                self.matched(shared, found.index, &found.route);
+                self.matched(shared, &found.route);
                 self.share(shared, found.route.cors);
                 self.in_service(shared, found.route.api)?;
                 path::permitted(&request.path, found.route.paths)?;
@@ -105,7 +105,7 @@ impl<H: Host> Exchange<'_, H> {
                 Err(Fault::new(Reason::MethodNotAllowed, detail).header("allow", allow))
             }
             Miss::Options { allow, .. } => {
-                let headers = vec![(Cow::Borrowed("allow"), allow)];
+                let headers = vec![("allow".into(), allow.into())];
                 Ok(Err(Response::Reply(Reply { status: 204, headers, body: String::new() })))
             }
             Miss::Unusable(part) => Err(super::unusable().private(format!("{part:?}"))),

@@ -17,7 +17,6 @@ use crate::ports::{Base, FetchFault, Host, Message};
 use crate::routing::Params;
 use crate::upstream::error::ProxyError;
 use futures_util::future::join_all;
-use std::borrow::Cow;
 
 /// Targets that a call tries: all are reads.
 const TRIES: u32 = 2;
@@ -49,8 +48,8 @@ impl<H: Host> Exchange<'_, H> {
             combine.calls.iter().map(|call| call.path.apply(|name| params.get(name))).collect();
         let calls = combine.calls.iter().zip(paths?).map(|(call, path)| {
             let forwarded = call.forward_headers.iter();
-            let passed =
-                forwarded.filter_map(|name| Some(Edit::Set(name.clone(), view.get(name)?.into_owned())));
+            let passed = forwarded
+                .filter_map(|name| Some(Edit::Set(name.clone().into(), view.get(name)?.into_owned().into())));
             let edits = passed.chain(edits.iter().cloned()).collect();
             self.call(shared, route, call, path, edits)
         });
@@ -63,8 +62,7 @@ impl<H: Host> Exchange<'_, H> {
             bodies.push(part.body);
         }
         let merged = combine.merge(&bodies, &shared.gateway.name)?;
-        let headers =
-            merged.headers().into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+        let headers = merged.headers().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Ok(Response::Reply(Reply { status: 200, headers, body: merged.body }))
     }
 

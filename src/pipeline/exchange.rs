@@ -6,7 +6,8 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::plan::{Api, Route, Shared};
 use crate::policy::headers::Edit;
-use crate::ports::{Host, Message};
+use crate::ports::{Fact, Host, Message};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The longest method that an event repeats.
@@ -17,8 +18,6 @@ pub struct Exchange<'a, H> {
     pub(super) gateway: &'a Gateway,
     pub(super) host: &'a H,
     pub(super) event: Event,
-    /// The matched route.
-    pub(super) route: Option<Rc<Route>>,
     /// Edits on whatever answers, in order.
     pub(super) edits: Vec<Edit>,
 }
@@ -28,10 +27,10 @@ impl<'a, H: Host> Exchange<'a, H> {
         let event = Event {
             id: gateway.request_id(),
             at: host.now(),
-            method: method.chars().take(METHOD).collect(),
+            method: method.get(..METHOD).unwrap_or(method).to_owned(),
             ..Event::default()
         };
-        let mut exchange = Exchange { gateway, host, event, route: None, edits: Vec::new() };
+        let mut exchange = Exchange { gateway, host, event, edits: Vec::with_capacity(8) };
         // Of most requests it is known without a look.
         if !matches!(method, "GET" | "HEAD") {
             let length = exchange.header("content-length");
@@ -45,13 +44,10 @@ impl<'a, H: Host> Exchange<'a, H> {
         self.host.header(Message::Request, name)
     }
 
-    pub(super) fn matched(&mut self, shared: &Shared, index: u32, route: &Rc<Route>) {
-        self.event.route = Some(index);
-        self.event.place = Some(route.source);
-        if let Some(api) = self.belongs(shared, route.api) {
-            self.event.name = format!("{}/{}/{}", api.name, api.version, route.name);
-        }
-        self.route = Some(Rc::clone(route));
+    /// The request is for this route, whatever else comes of it.
+    pub(super) fn matched(&mut self, shared: &Shared, route: &Rc<Route>) {
+        self.belongs(shared, route.api);
+        self.event.route = Some(Rc::clone(route));
     }
 
     /// The request belongs to an API version, whatever else comes of it.
@@ -70,10 +66,9 @@ impl<'a, H: Host> Exchange<'a, H> {
             Response::Reply(Reply::problem(fault, &self.event.id))
         });
         let mut edits = std::mem::take(&mut self.edits);
-        if let Some(route) = &self.route {
+        if let Some(route) = &self.event.route {
             edits.extend(route.headers.response.iter().cloned());
         }
-        edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone()));
         match &mut response {
             Response::Reply(reply) => {
                 self.event.bytes_out = reply.body.len() as u64;
@@ -85,7 +80,7 @@ impl<'a, H: Host> Exchange<'a, H> {
                 relay.edits.extend(edits);
             }
         }
-        let mut outcome = Outcome { response, flush: None };
+        let mut outcome = Outcome { id: self.event.id.clone(), response, flush: None };
         self.event.status = outcome.status();
         self.event.took = self.host.now().saturating_sub(self.event.at) as u32;
         outcome.flush = self.record();
@@ -94,7 +89,8 @@ impl<'a, H: Host> Exchange<'a, H> {
 
     /// Queues the event; the answer is when to flush.
     fn record(mut self) -> Option<u32> {
-        self.event.colo.clone_from(&*self.gateway.colo.borrow());
+        self.event.colo.clone_from(self.gateway.colo.get_or_init(|| self.host.fact(Fact::Colo)));
+        self.event.country = self.header("cf-ipcountry").map(Cow::into_owned);
         let sample = self.gateway.router().map_or(1000, |router| router.plan().shared().gateway.sample);
         let now = self.host.now();
         let mut events = self.gateway.events.borrow_mut();

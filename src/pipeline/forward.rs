@@ -27,7 +27,7 @@ impl<H: Host> Exchange<'_, H> {
         let websocket = hop::is_websocket(request.method, &view);
         let mut edits = hop::request_edits(&view, websocket)?;
         let reserved = |name: &&str| auth::is_reserved(route.auth.as_ref(), name);
-        edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned())));
+        edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned().into())));
         edits.extend(self.told(&view, shared, request)?);
         if let Hops::Forward(edit) = forwarded::max_forwards(request.method, &view) {
             edits.push(edit);
@@ -61,7 +61,7 @@ impl<H: Host> Exchange<'_, H> {
         self.event.attempts = attempts;
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
-        let view = View::few(self.host, Message::Answer(answer));
+        let view = View::many(self.host, Message::Answer(answer));
         let edits = hop::response_edits(&view, websocket && answer.status == 101);
         Ok(Relay { answer, bodiless: None, edits, store: None })
     }
@@ -79,7 +79,7 @@ impl<H: Host> Exchange<'_, H> {
         let client = forwarded::Client { address, host: request.authority, scheme };
         let gateway = &shared.gateway;
         let mut edits = forwarded::request_edits(view, &client, &gateway.name, gateway.trust_forwarded)?;
-        edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone()));
+        edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone().into()));
         Ok(edits)
     }
 
@@ -88,7 +88,7 @@ impl<H: Host> Exchange<'_, H> {
         let Some(identity) = &self.event.identity else { return };
         let Some(issuer) = shared.issuers.get(identity.issuer as usize) else { return };
         rule.identity_headers(issuer, identity, |name, value| {
-            edits.push(Edit::Set(name.to_owned(), value.into_owned()));
+            edits.push(Edit::Set(name.to_owned().into(), value.into_owned().into()));
         });
     }
 }

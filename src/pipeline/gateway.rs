@@ -6,7 +6,7 @@ use crate::routing::Router;
 use crate::token::keys::Source;
 use crate::upstream::choose;
 use crate::{limit, token};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 /// The gateway of one isolate. No borrow of a cell is held across an await.
@@ -20,7 +20,7 @@ pub struct Gateway {
     pub(super) limits: RefCell<limit::memory::Memory>,
     pub(super) targets: RefCell<choose::Failed>,
     pub(super) events: RefCell<Queue>,
-    pub(super) colo: RefCell<Option<String>>,
+    pub(super) colo: OnceCell<Option<String>>,
 }
 
 impl Gateway {
@@ -42,7 +42,7 @@ impl Gateway {
             limits: RefCell::new(limit::memory::Memory::new(limits)),
             targets: RefCell::default(),
             events: RefCell::default(),
-            colo: RefCell::default(),
+            colo: OnceCell::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::policy::auth::{self, Auth};
 use crate::policy::headers::Edit;
 use crate::ports::{Base, Fetch, Host, Signature};
 use crate::token::keys::{FETCH_DEADLINE, KeySet, MAX_SET, Need, Source, Ticket};
+use crate::token::memory::Tag;
 use crate::token::{Identity, Keys, Pending, parse};
 use std::sync::Arc;
 
@@ -31,9 +32,21 @@ impl<H: Host> Exchange<'_, H> {
             let tag = memory.tag(token);
             (tag, memory.get(tag, &rule.issuers, now, epoch))
         };
-        if let Some(identity) = known {
-            return Ok(identity);
+        match known {
+            Some(identity) => Ok(identity),
+            None => Box::pin(self.verify_anew(shared, rule, token, tag)).await,
         }
+    }
+
+    /// Checks a token that is not remembered, and remembers it.
+    async fn verify_anew(
+        &self,
+        shared: &Shared,
+        rule: &Auth,
+        token: &str,
+        tag: Tag,
+    ) -> Result<Arc<Identity>, Fault> {
+        let now = self.host.now() / 1000;
         let pending = parse::token(token).and_then(|token| token.admit(&shared.issuers, &rule.issuers, now));
         let pending = pending.map_err(auth::refuse)?;
         let issuer = pending.issuer();

@@ -38,6 +38,7 @@ impl Held<'_> {
 pub(super) struct Facts<'a, 'b, H> {
     pub(super) exchange: &'a Exchange<'b, H>,
     pub(super) shared: &'a Shared,
+    pub(super) route: String,
 }
 
 impl<H: Host> Facts<'_, '_, H> {
@@ -49,7 +50,7 @@ impl<H: Host> Facts<'_, '_, H> {
 
 impl<H: Host> key::Facts for Facts<'_, '_, H> {
     fn route(&self) -> &str {
-        &self.exchange.event.name
+        &self.route
     }
     fn consumer(&self) -> Option<(&str, &str)> {
         Some((self.issuer()?, self.exchange.event.identity.as_ref()?.consumer.as_str()))
@@ -73,7 +74,7 @@ impl<H: Host> key::Facts for Facts<'_, '_, H> {
 impl<H: Host> Exchange<'_, H> {
     /// Charges the route's limits, or none of them.
     pub(super) async fn charge(&mut self, shared: &Shared, route: &Route) -> Result<(), Fault> {
-        let facts = Facts { exchange: self, shared };
+        let facts = Facts { exchange: self, shared, route: self.event.route_name(shared) };
         let mut held = Vec::with_capacity(route.limits.len());
         for index in &route.limits {
             let Some(limit) = shared.limits.get(*index as usize) else { continue };
@@ -230,8 +231,8 @@ impl<H: Host> Exchange<'_, H> {
         }
         if told.iter().all(|(_, verdict)| verdict.admitted) {
             let policy = fields::rate_limit_policy(told.iter().map(|(limit, _)| *limit), self.host.now());
-            self.edits.push(Edit::Set("ratelimit".into(), fields::rate_limit(&told)));
-            self.edits.push(Edit::Set("ratelimit-policy".into(), policy));
+            self.edits.push(Edit::Set("ratelimit".into(), fields::rate_limit(&told).into()));
+            self.edits.push(Edit::Set("ratelimit-policy".into(), policy.into()));
         }
     }
 }

@@ -47,7 +47,8 @@ impl<H: Host> Exchange<'_, H> {
         let (plan, shared) = (router.plan(), router.plan().shared());
         let request = self.admit(method, url)?;
         if admin::owns(&request.path) && shared.gateway.serves_admin(&request.host) {
-            return self.administer(shared, plan.hash(), &request).await;
+            // What is rare is boxed, so that the future of every request stays small.
+            return Box::pin(self.administer(shared, plan.hash(), &request)).await;
         }
         if let Some(preflight) = self.preflight(router, &request) {
             return Ok(preflight);
@@ -64,10 +65,10 @@ impl<H: Host> Exchange<'_, H> {
             rule.authorize(&identity)?;
         }
         if !route.limits.is_empty() {
-            self.charge(shared, route).await?;
+            Box::pin(self.charge(shared, route)).await?;
         }
         let cached = match &route.cache {
-            Some(rule) => Some(self.look_up(rule, shared, route, &request).await?),
+            Some(rule) => Some(Box::pin(self.look_up(rule, shared, route, &request)).await?),
             None => None,
         };
         if let Some(stored::Cached::Hit(hit)) = cached {
@@ -78,7 +79,9 @@ impl<H: Host> Exchange<'_, H> {
                 let answer = self.forward(shared, route, forward, &request, &found.params).await?;
                 Ok(self.keep(shared, route, cached, answer))
             }
-            Action::Combine(combine) => self.combine(shared, route, combine, &request, &found.params).await,
+            Action::Combine(combine) => {
+                Box::pin(self.combine(shared, route, combine, &request, &found.params)).await
+            }
         }
     }
 }

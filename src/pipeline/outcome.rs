@@ -1,15 +1,16 @@
 //! What the client gets: an answer of the gateway's own, or one that is passed on with edits.
 
 use crate::fault::Fault;
-use crate::policy::headers::Edit;
+use crate::policy::headers::{Edit, Text};
 use crate::ports::Answer;
 use crate::wire::{Frame, kind};
-use serde_json::{Map, Value};
-use std::borrow::Cow;
+use serde_json::Value;
 
 /// The end of a request's way.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The request's id, which every answer tells.
+    pub id: String,
     /// What answers.
     pub response: Response,
     /// Flush the events after so many milliseconds.
@@ -31,7 +32,7 @@ pub struct Reply {
     /// Status.
     pub status: u16,
     /// Header fields in order.
-    pub headers: Vec<(Cow<'static, str>, String)>,
+    pub headers: Vec<(Text, Text)>,
     /// The body; empty: none.
     pub body: String,
 }
@@ -63,7 +64,9 @@ pub struct Store {
 impl Reply {
     /// A reply with a body of that type.
     pub fn new(status: u16, media_type: &'static str, body: String) -> Reply {
-        let headers = vec![(Cow::Borrowed("content-type"), media_type.to_owned()), no_store()];
+        let mut headers = Vec::with_capacity(12);
+        headers.push(("content-type".into(), media_type.into()));
+        headers.push(("cache-control".into(), "no-store".into()));
         Reply { status, headers, body }
     }
 
@@ -75,16 +78,22 @@ impl Reply {
     /// The problem of a fault (RFC 9457). Answers of the gateway's own are never stored: on some platforms a cache
     /// stands in front that stores what does not forbid it.
     pub fn problem(fault: Fault, request: &str) -> Reply {
-        let mut body = Map::new();
-        body.insert("type".into(), format!("/problems/{}", fault.reason.code()).into());
-        body.insert("title".into(), fault.reason.title().into());
-        body.insert("status".into(), fault.reason.status().into());
-        body.insert("detail".into(), fault.detail.into());
-        body.insert("instance".into(), request.into());
-        body.extend(fault.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let body = serde_json::to_string(&body).unwrap_or_default();
-        let mut reply = Reply::new(fault.reason.status(), "application/problem+json", body);
-        reply.headers.extend(fault.headers.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
+        let Fault { reason, detail, members, headers, .. } = fault;
+        let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        // In the order in which people read it. Types and titles are the code's own and need no escapes.
+        let mut body = format!(
+            r#"{{"type":"{}","title":"{}","status":{},"detail":{},"instance":"{request}""#,
+            reason.kind(),
+            reason.title(),
+            reason.status(),
+            text(&detail)
+        );
+        for (name, value) in members {
+            body.push_str(&format!(r#","{name}":{value}"#));
+        }
+        body.push('}');
+        let mut reply = Reply::new(reason.status(), "application/problem+json", body);
+        reply.headers.extend(headers.into_iter().map(|(name, value)| (name.into(), value.into())));
         reply
     }
 
@@ -94,17 +103,13 @@ impl Reply {
             match edit {
                 Edit::Set(name, value) => {
                     self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
-                    self.headers.push((Cow::Owned(name), value));
+                    self.headers.push((name, value));
                 }
-                Edit::Add(name, value) => self.headers.push((Cow::Owned(name), value)),
+                Edit::Add(name, value) => self.headers.push((name, value)),
                 Edit::Remove(name) => self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name)),
             }
         }
     }
-}
-
-fn no_store() -> (Cow<'static, str>, String) {
-    (Cow::Borrowed("cache-control"), "no-store".to_owned())
 }
 
 impl Outcome {
@@ -125,10 +130,8 @@ impl Outcome {
             Response::Reply(reply) => {
                 frame.record(kind::REPLY, 0, u32::from(reply.status));
                 frame.field(&reply.body);
-                for (name, value) in &reply.headers {
-                    frame.field(name);
-                    frame.field(value);
-                }
+                frame.field(&self.id);
+                frame.lines(reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
             }
             Response::Relay(relay) => {
                 if let Some(store) = &relay.store {
@@ -138,6 +141,7 @@ impl Outcome {
                 }
                 frame.record(kind::RELAY, relay.answer.id, relay.bodiless.map_or(0, u32::from));
                 frame.edits(&relay.edits);
+                frame.set(super::REQUEST_ID, &self.id);
             }
         }
     }

@@ -57,9 +57,10 @@ fn point<H: Host>(host: &H, shared: &Shared, hash: &str, Weighed { event, weight
     let api = event.api.and_then(|api| shared.apis.get(api as usize));
     let consumer = event.identity.as_ref().map_or("", |identity| &identity.consumer);
     let limit = event.limit.and_then(|state| shared.limits.get(state.limit as usize));
+    let name = event.route_name(shared);
     let blobs = [
         event.id.as_str(),
-        event.name.as_str(),
+        name.as_str(),
         api.map_or("", |api| &api.name),
         api.map_or("", |api| &api.version),
         hash,
@@ -80,5 +81,5 @@ fn point<H: Host>(host: &H, shared: &Shared, hash: &str, Weighed { event, weight
         event.bytes_out as f64,
         event.attempts.len() as f64,
     ];
-    host.point(&event.name, &blobs, &doubles);
+    host.point(&name, &blobs, &doubles);
 }

@@ -131,10 +131,12 @@ impl<H: Host> Exchange<'_, H> {
                     let most = rule.max_bytes.min(u64::from(u32::MAX)) as u32;
                     relay.store = Some(Store { key, edits, most });
                 }
-                relay.edits.push(Edit::Add("cache-status".into(), said));
+                relay.edits.push(Edit::Add("cache-status".into(), said.into()));
             }
             (Some(Cached::Bypass(outcome)), _) => {
-                relay.edits.push(Edit::Add("cache-status".into(), cache::cache_status(name, outcome, None)));
+                relay
+                    .edits
+                    .push(Edit::Add("cache-status".into(), cache::cache_status(name, outcome, None).into()));
             }
             _ => {}
         }

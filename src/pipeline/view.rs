@@ -5,42 +5,66 @@ use crate::ports::{Host, Message};
 use std::borrow::Cow;
 
 /// The fields of one message.
-pub struct View<'a, H> {
-    host: &'a H,
-    of: Message,
-    /// The names that are there, where many will be asked for: an absent field then costs no call.
-    names: Option<String>,
+pub enum View<'a, H> {
+    /// Read one by one, each with a call into the host.
+    Few(&'a H, Message),
+    /// Read at once.
+    Many(Fields),
+}
+
+/// Names and values in turn, one on each line, and where each line ends: a field is looked for dozens of times.
+pub struct Fields {
+    all: String,
+    ends: Vec<(usize, usize)>,
+}
+
+impl Fields {
+    fn new(all: String) -> Fields {
+        let mut ends = Vec::with_capacity(16);
+        let mut breaks = all.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
+        while let (Some(name), Some(value)) = (breaks.next(), breaks.next()) {
+            ends.push((name, value));
+        }
+        Fields { all, ends }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut from = 0;
+        self.ends.iter().filter_map(move |(name, value)| {
+            let begin = std::mem::replace(&mut from, value + 1);
+            Some((self.all.get(begin..*name)?, self.all.get(name + 1..*value)?))
+        })
+    }
 }
 
 impl<'a, H: Host> View<'a, H> {
-    /// A view from which a few fields are read.
+    /// A view from which a field or two are read.
     pub fn few(host: &'a H, of: Message) -> Self {
-        View { host, of, names: None }
+        View::Few(host, of)
     }
 
     /// A view from which many fields are read, most of them absent.
     pub fn many(host: &'a H, of: Message) -> Self {
-        View { host, of, names: Some(host.names(of)) }
+        View::Many(Fields::new(host.headers(of)))
     }
 
     /// The names of the fields, if the view was made for many.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.as_deref().unwrap_or("").split('\n').filter(|name| !name.is_empty())
+        let fields = match self {
+            View::Many(fields) => Some(fields),
+            View::Few(..) => None,
+        };
+        fields.into_iter().flat_map(Fields::iter).map(|(name, _)| name)
     }
 }
 
 impl<H: Host> Headers for View<'_, H> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        if self.names.is_some() && !self.names().any(|own| own == name) {
-            return None;
-        }
-        self.host.header(self.of, name)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        match self.names {
-            Some(_) => self.names().any(|own| own == name),
-            None => self.host.header(self.of, name).is_some(),
+        match self {
+            View::Few(host, of) => host.header(*of, name),
+            View::Many(fields) => {
+                fields.iter().find(|(own, _)| *own == name).map(|(_, value)| Cow::Borrowed(value))
+            }
         }
     }
 }

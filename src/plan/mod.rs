@@ -154,7 +154,7 @@ impl Default for Gateway {
             admin_host: None,
             trust_forwarded: false,
             name: "tollgate".into(),
-            sample: 1000,
+            sample: 100,
             history: 10_000,
         }
     }

@@ -88,7 +88,7 @@ impl Cors {
         let vary = Edit::Add("vary".into(), "Origin".into());
         // Without an `Origin` no browser asks, and thanks to `Vary` none is served this answer from a cache.
         let Some(origin) = origin else { return vec![vary] };
-        let remove = |name: &str| Edit::Remove(name.into());
+        let remove = |name: &'static str| Edit::Remove(name.into());
         let allowed = self.allowed(origin);
         if allowed == Allowed::No {
             return vec![
@@ -103,14 +103,14 @@ impl Cors {
         let expose = "access-control-expose-headers";
         vec![
             vary,
-            Edit::Set("access-control-allow-origin".into(), self.named(origin, allowed)),
+            Edit::Set("access-control-allow-origin".into(), self.named(origin, allowed).into()),
             match self.credentials && allowed == Allowed::ByName {
                 true => Edit::Set(credentials.into(), "true".into()),
                 false => remove(credentials),
             },
             match self.expose.as_slice() {
                 [] => remove(expose),
-                names => Edit::Set(expose.into(), names.join(", ")),
+                names => Edit::Set(expose.into(), names.join(", ").into()),
             },
         ]
     }

@@ -2,6 +2,7 @@
 
 use crate::header;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Compiled form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,15 +13,18 @@ pub struct Headers {
     pub response: Vec<Edit>,
 }
 
+/// Text that usually stands in the code: an edit of every request must not allocate.
+pub type Text = Cow<'static, str>;
+
 /// One edit. Names are lower case and valid tokens; values are valid field values (RFC 9110 §5.5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edit {
     /// Replaces all values.
-    Set(String, String),
+    Set(Text, Text),
     /// Adds a value.
-    Add(String, String),
+    Add(Text, Text),
     /// Removes the field.
-    Remove(String),
+    Remove(Text),
 }
 
 impl Edit {

@@ -33,11 +33,11 @@ impl Lifecycle {
     /// Edits of every answer while the version is in service. Fields are added: an origin may have its own.
     pub fn edits(&self) -> Vec<Edit> {
         let Lifecycle::Deprecated { since, sunset, link, successor } = self else { return Vec::new() };
-        let add = |name: &str, value: String| Edit::Add(name.into(), value);
+        let add = |name: &'static str, value: String| Edit::Add(name.into(), value.into());
         // An item of structured fields (RFC 9745 §2.1): two of them would be none, so ours replaces an origin's.
-        let mut edits = vec![Edit::Set("deprecation".into(), format!("@{since}"))];
+        let mut edits = vec![Edit::Set("deprecation".into(), format!("@{since}").into())];
         if let Some(date) = sunset.and_then(format_date) {
-            edits.push(Edit::Set("sunset".into(), date));
+            edits.push(Edit::Set("sunset".into(), date.into()));
         }
         if let Some(url) = link {
             edits.push(add("link", format!("<{url}>; rel=\"deprecation\"; type=\"text/html\"")));

@@ -5,6 +5,7 @@ use crate::header::Headers;
 use crate::pipeline::{self, Gateway, Outcome, Response};
 use crate::policy::headers::Edit;
 use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
 
@@ -123,11 +124,14 @@ impl<'w> Visit<'w> {
     /// What the shim makes of an outcome.
     fn seen(&self, outcome: Outcome) -> Seen {
         let flush = outcome.flush;
+        let id = (crate::pipeline::REQUEST_ID.to_owned(), outcome.id);
         match outcome.response {
             Response::Reply(reply) => {
-                let headers =
-                    reply.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
-                Seen { status: reply.status, headers: headers.collect(), body: reply.body, flush }
+                let headers = reply
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned()));
+                Seen { status: reply.status, headers: headers.chain([id]).collect(), body: reply.body, flush }
             }
             Response::Relay(relay) => {
                 let mut answered = self.answer(relay.answer);
@@ -139,6 +143,8 @@ impl<'w> Visit<'w> {
                     }
                 }
                 edit(&mut answered.headers, &relay.edits);
+                answered.headers.retain(|(name, _)| *name != id.0);
+                answered.headers.push(id);
                 let (status, body) = match relay.bodiless {
                     Some(status) => (status, String::new()),
                     None => (answered.status, answered.body),
@@ -154,9 +160,9 @@ fn edit(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
         match edit {
             Edit::Set(name, value) => {
                 headers.retain(|(own, _)| own != name);
-                headers.push((name.clone(), value.clone()));
+                headers.push((name.to_string(), value.to_string()));
             }
-            Edit::Add(name, value) => headers.push((name.clone(), value.clone())),
+            Edit::Add(name, value) => headers.push((name.to_string(), value.to_string())),
             Edit::Remove(name) => headers.retain(|(own, _)| own != name),
         }
     }
@@ -176,16 +182,11 @@ impl Host for Visit<'_> {
         }
     }
 
-    fn names(&self, of: Message) -> String {
-        let answer;
-        let headers = match of {
-            Message::Request => &self.headers,
-            Message::Answer(of) => {
-                answer = self.answer(of).headers;
-                &answer
-            }
-        };
-        headers.iter().map(|(name, _)| format!("{}\n", name.to_ascii_lowercase())).collect()
+    fn headers(&self, of: Message) -> String {
+        match of {
+            Message::Request => wire::fields(&self.headers),
+            Message::Answer(answer) => wire::fields(&self.answer(answer).headers),
+        }
     }
 
     fn fact(&self, fact: Fact) -> Option<String> {

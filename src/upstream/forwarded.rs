@@ -57,10 +57,10 @@ pub fn request_edits(
     element.push_str(&token_or_quoted(client.host));
     element.push_str(";proto=");
     element.push_str(&token_or_quoted(client.scheme));
-    let set = |name: &str, value: String| Edit::Set(name.into(), value);
+    let set = |name: &'static str, value: String| Edit::Set(name.into(), value.into());
     // The older field has no word for "unknown" that software agrees on.
     let address = if client.address.is_empty() { "unknown" } else { client.address };
-    let mut edits = vec![Edit::Add("via".into(), format!("1.1 {name}"))];
+    let mut edits = vec![Edit::Add("via".into(), format!("1.1 {name}").into())];
     if trusted {
         edits.push(set("forwarded", continued(headers.get("forwarded"), &element)));
         edits.push(set("x-forwarded-for", continued(headers.get("x-forwarded-for"), address)));
@@ -173,7 +173,7 @@ pub fn max_forwards(method: &str, headers: &dyn Headers) -> Hops {
     match headers.get("max-forwards").and_then(|v| digits(&v)) {
         None => Hops::Unlimited,
         Some(0) => Hops::Last,
-        Some(n) => Hops::Forward(Edit::Set("max-forwards".into(), n.saturating_sub(1).to_string())),
+        Some(n) => Hops::Forward(Edit::Set("max-forwards".into(), n.saturating_sub(1).to_string().into())),
     }
 }
 

@@ -28,7 +28,6 @@ export function routeFiles(origin, jwk) {
   const files = /** @type {Record<string, string>} */ ({
     "gateway.yaml": `
 tollgate: 1
-events: { sample: 1 }
 issuers:
   bench:
     issuer: https://issuer.bench.invalid

@@ -68,7 +68,8 @@ function fieldsOf(raw) {
 const own = (/** @type {floors.Fields} */ fields) => fields.filter(([name]) => !TRANSPORT.has(name));
 const call = (/** @type {number} */ port, /** @type {string} */ scenario) => request(port, "GET", PATHS[/** @type {keyof typeof PATHS} */ (scenario)], { headers: sent(scenario) });
 
-const gateway = gatewayWorker({ port: await freePort(), plan });
+// The client's address comes as in production, in a header that only the network in front may set.
+const gateway = gatewayWorker({ port: await freePort(), plan, vars: { TOLLGATE_CLIENT_ADDRESS: "CF-Connecting-IP" } });
 const bare = await floorWorker("bare", floors.bare(origin));
 
 /** Sends each scenario's request and makes its floor from what is seen. */

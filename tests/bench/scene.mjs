@@ -16,7 +16,7 @@ function mint() {
 const token = mint();
 /** @param {string} scenario @returns {Record<string, string>} */
 export const sent = (scenario) => ({
-  Host: "gateway.example", Accept: "application/json", "Accept-Encoding": "gzip", "User-Agent": "wrk/4", Origin: "https://app.example",
+  Host: "gateway.example", Accept: "application/json", "Accept-Encoding": "gzip", "User-Agent": "wrk/4", "CF-Connecting-IP": "192.0.2.7", Origin: "https://app.example",
   ...(scenario === "token" ? { Authorization: `Bearer ${token}` } : {}),
 });
 export const BODY = '{"id":"kettle","name":"Kettle","price":1999,"tags":["kitchen","steel"]}\n';

@@ -112,7 +112,7 @@ fn successes_are_sampled_and_refusals_kept() {
 
 #[test]
 fn history_is_bounded() {
-    let scene = Scene::new("events: { history: 100 }\n", ROUTES);
+    let scene = Scene::new("events: { sample: 1, history: 100 }\n", ROUTES);
     for _ in 0..30 {
         (0..20).for_each(|_| drop(scene.get("/shop/open/x")));
         scene.visit("GET", "/").flush(&scene.gateway);

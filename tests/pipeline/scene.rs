@@ -53,7 +53,9 @@ pub struct Scene {
 pub fn plan(gateway: &str, api: &str, environment: &str) -> Vec<u8> {
     let version = if api.contains("\nversion:") { "" } else { "version: { name: v1 }\n" };
     let upstream = if api.contains("\nupstream:") { API.split("upstream:").next().unwrap() } else { API };
-    let (gateway, api) = (format!("{GATEWAY}{gateway}"), format!("{upstream}{version}{api}"));
+    // Every event counts, unless a test says otherwise.
+    let events = if gateway.contains("events:") { "" } else { "events: { sample: 1 }\n" };
+    let (gateway, api) = (format!("{GATEWAY}{gateway}{events}"), format!("{upstream}{version}{api}"));
     let files =
         Files::new([("routes/gateway.yaml", gateway.as_str()), ("routes/shop/v1.yaml", api.as_str())]);
     match config::compile_files(&files, environment) {

@@ -140,7 +140,8 @@ impl Problem {
     }
 
     fn reply(reply: &Reply, detail: &str) -> Problem {
-        let headers = reply.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let headers =
+            reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Problem {
             status: reply.status,
             reason: None,
@@ -231,7 +232,7 @@ fn walk<'a>(
             "A CORS preflight of an origin that is not allowed: answered here, without a word of CORS."
         };
         out.steps.push(Step::new("cors", says));
-        if let Some(route) = &exchange.route
+        if let Some(route) = &exchange.event.route.clone()
             && let Ok(found) = router.find(&request.host, method, &request.path)
         {
             out.route = Some(matched(exchange, shared, route, &found));
@@ -285,7 +286,7 @@ fn matched<H: Host>(
 ) -> Matched {
     let api = shared.apis.get(route.api as usize);
     Matched {
-        name: exchange.event.name.clone(),
+        name: exchange.event.route_name(shared),
         template: route.template.clone(),
         place: shared.place(&route.source),
         owner: api.map(|api| api.owner.clone()).unwrap_or_default(),

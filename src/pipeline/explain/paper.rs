@@ -2,6 +2,7 @@
 
 use super::Question;
 use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
 
@@ -32,14 +33,9 @@ impl Host for Paper<'_> {
         (!values.is_empty()).then(|| Cow::Owned(values.join(", ")))
     }
 
-    fn names(&self, of: Message) -> String {
+    fn headers(&self, of: Message) -> String {
         match of {
-            Message::Request => self
-                .question
-                .headers
-                .iter()
-                .map(|(name, _)| format!("{}\n", name.to_ascii_lowercase()))
-                .collect(),
+            Message::Request => wire::fields(&self.question.headers),
             Message::Answer(_) => String::new(),
         }
     }

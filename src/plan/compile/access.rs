@@ -88,7 +88,7 @@ impl<'a> Compiler<'a> {
         let mut claim_headers: Vec<(String, String)> = Vec::new();
         for (header, claim) in &jwt.claims {
             let at = layer.place.key("auth").key("claims").key(header);
-            let edit = Edit::Set(header.to_ascii_lowercase(), "x".into());
+            let edit = Edit::Set(header.to_ascii_lowercase().into(), "x".into());
             if let Err(message) = check_edit(&edit, Side::Request) {
                 self.error("bad-header", &at, message, "");
             }

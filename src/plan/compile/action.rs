@@ -146,7 +146,7 @@ impl<'a> Compiler<'a> {
             let mut forward_headers: BTreeSet<String> = BTreeSet::new();
             for (i, header) in call.headers.iter().enumerate() {
                 let at = at.key("headers").index(i);
-                let edit = Edit::Set(header.to_ascii_lowercase(), "x".into());
+                let edit = Edit::Set(header.to_ascii_lowercase().into(), "x".into());
                 if let Err(message) = check_edit(&edit, Side::Request) {
                     self.error("bad-header", &at, message, "");
                 } else if edit.name() == "authorization" && !self.keeps_credentials(layers) {

@@ -272,15 +272,15 @@ impl<'a> Compiler<'a> {
     fn edits(&mut self, edits: Option<&Edits>, side: Side, place: &Place, out: &mut Vec<Edit>) {
         let Some(edits) = edits else { return };
         let removed = edits.remove.iter().enumerate();
-        let removed =
-            removed.map(|(i, name)| (Edit::Remove(name.to_ascii_lowercase()), place.key("remove").index(i)));
+        let removed = removed
+            .map(|(i, name)| (Edit::Remove(name.to_ascii_lowercase().into()), place.key("remove").index(i)));
         let set = edits.set.iter();
         let set = set.map(|(name, value)| {
-            (Edit::Set(name.to_ascii_lowercase(), value.clone()), place.key("set").key(name))
+            (Edit::Set(name.to_ascii_lowercase().into(), value.clone().into()), place.key("set").key(name))
         });
         let added = edits.add.iter();
         let added = added.map(|(name, value)| {
-            (Edit::Add(name.to_ascii_lowercase(), value.clone()), place.key("add").key(name))
+            (Edit::Add(name.to_ascii_lowercase().into(), value.clone().into()), place.key("add").key(name))
         });
         for (edit, at) in removed.chain(set).chain(added) {
             match check_edit(&edit, side) {
