@@ -207,16 +207,16 @@ async function text(answer, most) {
 // own context. A fetch that is given up, or whose client has gone, ends with its request's context; only the watcher's
 // context lives on, so only the watcher's fetch needs a signal. ---
 const TICK = 50, WATCH = 20_000;
-/** @typedef {{ at: number, late: () => void, watches: boolean }} Deadline */
+/** Weak: a request whose client has gone must be free to go. @typedef {{ at: number, call: WeakRef<Call>, operation: number, watches: boolean }} Deadline */
 const deadlines = /** @type {Set<Deadline>} */ (new Set());
 let watchedUntil = 0;
 
-/** @param {ExecutionContext} ctx @param {number} most ms @param {() => void} late @returns {Deadline} */
-function deadline(ctx, most, late) {
-  const now = Date.now(), at = now + most, entry = { at, late, watches: at > watchedUntil };
-  new Promise((resolve) => (entry.late = () => resolve(undefined))).then(late);
+/** @param {Call} call @param {number} operation @param {number} most ms @param {() => void} late @returns {Deadline} */
+function deadline(call, operation, most, late) {
+  const now = Date.now(), at = now + most, entry = { at, call: (call.weak ??= new WeakRef(call)), operation, watches: at > watchedUntil };
+  new Promise((resolve) => (call.expire[operation] = resolve)).then(late);
   deadlines.add(entry);
-  if (entry.watches) ctx.waitUntil(watch((watchedUntil = Math.max(now + WATCH, at))));
+  if (entry.watches) call.ctx.waitUntil(watch((watchedUntil = Math.max(now + WATCH, at))));
   return entry;
 }
 
@@ -225,15 +225,15 @@ async function watch(until) {
   while (deadlines.size && Date.now() < until) {
     await scheduler.wait(TICK);
     const now = Date.now();
-    for (const entry of deadlines) if (entry.at <= now) deadlines.delete(entry), entry.late();
+    for (const entry of deadlines) if (entry.at <= now) deadlines.delete(entry), entry.call.deref()?.expire[entry.operation](null);
   }
   if (watchedUntil === until) watchedUntil = 0;
 }
 
-/** Races a promise against a clock. @param {ExecutionContext} ctx @param {Promise<Ended>} promise @param {number} most ms @returns {Promise<Ended>} */
-function within(ctx, promise, most) {
+/** Races an operation against its deadline. @param {Call} call @param {number} operation @param {Promise<Ended>} promise @param {number} most ms @returns {Promise<Ended>} */
+function within(call, operation, promise, most) {
   return new Promise((resolve, reject) => {
-    const entry = deadline(ctx, most, () => resolve({ how: ENDED.TIMEOUT }));
+    const entry = deadline(call, operation, most, () => resolve({ how: ENDED.TIMEOUT }));
     promise.then(resolve, reject).finally(() => deadlines.delete(entry));
   });
 }
@@ -257,6 +257,10 @@ class Call {
     this.done = false;
     /** Answers by their operation. @type {Response[]} */
     this.answers = [];
+    /** Ends an operation's time. @type {((none: any) => void)[]} */
+    this.expire = [];
+    /** @type {WeakRef<Call> | null} */
+    this.weak = null;
     /** @type {((response: any) => void) | null} */
     this.resolve = null;
     /** @type {Promise<Response> | null} */
@@ -348,18 +352,18 @@ class Call {
   perform(kind, operation, argument, fields) {
     if (kind === KIND.STORE) return this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
     if (kind === KIND.POINT) return this.env.ANALYTICS?.writeDataPoint({ indexes: [fields[0]], blobs: fields.slice(1, 1 + argument), doubles: fields.slice(1 + argument).map(Number) });
-    const ended = kind === KIND.ASK ? this.ask(argument, fields)
+    const ended = kind === KIND.ASK ? this.ask(operation, argument, fields)
       : kind === KIND.LOOKUP ? this.lookup(operation, fields[0])
       : kind === KIND.VERIFY ? verify(fields)
-      : kind === KIND.READ ? within(this.ctx, text(this.answers[+fields[0]], argument), +fields[1])
+      : kind === KIND.READ ? within(this, operation, text(this.answers[+fields[0]], argument), +fields[1])
       : scheduler.wait(argument).then(() => /** @type {Ended} */ ({ how: ENDED.OK }));
     ended.then(({ how, argument = 0, text = "" }) => this.settle(operation, how, argument, text), (error) => this.settle(operation, ENDED.FAILED, 0, String(error)));
   }
 
-  /** A binding that is not there throws, and has failed like an object. @param {number} most ms @param {string[]} fields @returns {Promise<Ended>} */
-  async ask(most, [binding, name, message]) {
+  /** A binding that is not there throws, and has failed like an object. @param {number} operation @param {number} most ms @param {string[]} fields @returns {Promise<Ended>} */
+  async ask(operation, most, [binding, name, message]) {
     const namespace = this.env[binding];
-    return within(this.ctx, namespace.get(namespace.idFromName(name)).ask(message).then((/** @type {string} */ text) => ({ how: ENDED.OK, text })), most);
+    return within(this, operation, namespace.get(namespace.idFromName(name)).ask(message).then((/** @type {string} */ text) => ({ how: ENDED.OK, text })), most);
   }
 
   /** @param {number} operation @param {string} key @returns {Promise<Ended>} */
@@ -373,7 +377,7 @@ class Call {
   /** @param {number} operation @param {number} most ms @param {string[]} fields @param {number} from @param {number} to */
   fetch(operation, most, fields, from, to) {
     let late = false;
-    const entry = deadline(this.ctx, most, () => {
+    const entry = deadline(this, operation, most, () => {
       late = true;
       this.settle(operation, ENDED.TIMEOUT, 0, "");
       abort?.abort();
