@@ -23,6 +23,8 @@ limits:
   two: { rate: 2/min, burst: 2, per: address }
   five: { quota: 5/day, per: address }
   keyed: { rate: 2/min, per: header.x-team }
+  whole: { quota: 5/day, per: route }
+  team: { rate: 1/min, per: header.x-team }
   sliding: { sliding: 3/min, per: consumer }
   brief: { rate: 1/s, per: route }
   degraded: { rate: 3/min, burst: 3, per: route, unreachable: degrade, deadline: 200ms }
@@ -33,6 +35,7 @@ routes:
   both: { match: "GET /echo/both", limits: [two, five] }
   more: { match: "GET /echo/more", limits: [five] }
   keyed: { match: "GET /echo/keyed", limits: [keyed] }
+  mixed: { match: "GET /echo/mixed", limits: [whole, team] }
   sliding: { match: "GET /echo/sliding", auth: { jwt: tests }, limits: [sliding] }
   brief: { match: "GET /echo/brief", limits: [brief] }
   degraded: { match: "GET /echo/degraded", limits: [degraded] }
@@ -82,6 +85,16 @@ test("a header makes keys; requests without it are counted together", async () =
   assert.deepEqual(await statuses("/l/echo/keyed", 3, team("red")), [200, 200, 429]);
   assert.deepEqual(await statuses("/l/echo/keyed", 3, team("blue")), [200, 200, 429]);
   assert.deepEqual(await statuses("/l/echo/keyed", 3), [200, 200, 429]);
+});
+
+test("a refusal gives back what other objects have charged", async () => {
+  const team = (/** @type {string} */ name) => ({ headers: { "x-team": name } });
+  // The team's limit refuses five times after the quota's object was asked; remembered denials are the first's.
+  assert.deepEqual(await statuses("/l/echo/mixed", 6, team("a")), [200, 429, 429, 429, 429, 429]);
+  const others = [];
+  for (const name of ["b", "c", "d", "e", "f"]) others.push((await gateway.get("/l/echo/mixed", team(name))).status);
+  assert.deepEqual(others, [200, 200, 200, 200, 429]);
+  assert.equal((await gateway.get("/l/echo/mixed", team("g"))).problem, "quota-exhausted");
 });
 
 test("a sliding window counts each consumer apart, also at once", async () => {
