@@ -21,6 +21,8 @@ macro_rules! reasons {
             pub const fn kind(self) -> &'static str { match self { $( Reason::$name => concat!("/problems/", $code), )+ } }
             /// HTTP status of the answer.
             pub const fn status(self) -> u16 { match self { $( Reason::$name => $status, )+ } }
+            /// The status as text.
+            pub const fn digits(self) -> &'static str { match self { $( Reason::$name => stringify!($status), )+ } }
             /// The problem's `title`: the same words for every occurrence.
             pub const fn title(self) -> &'static str { match self { $( Reason::$name => $title, )+ } }
         }

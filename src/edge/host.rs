@@ -6,7 +6,6 @@ use crate::wire::{self, Frame, ended, kind};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -93,21 +92,20 @@ impl EdgeHost {
 }
 
 thread_local! {
-    /// Header names known to the shim, by their number there. All come from the code and the plan, so that the
-    /// table is bounded.
-    static NAMES: RefCell<HashMap<String, u32>> = RefCell::default();
+    /// Header names known to the shim; their places are their numbers there. All come from the code and the plan, so
+    /// the table is bounded, and it is short: looking through it costs less than hashing.
+    static NAMES: RefCell<Vec<Box<str>>> = RefCell::default();
 }
 
 fn name_number(name: &str) -> u32 {
     NAMES.with_borrow_mut(|names| {
-        if let Some(number) = names.get(name) {
-            return *number;
-        }
-        // SAFETY: the shim reads the text during the call.
-        unsafe { super::name(name.as_ptr(), name.len()) };
-        let number = names.len() as u32;
-        names.insert(name.to_owned(), number);
-        number
+        let number = names.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            // SAFETY: the shim reads the text during the call.
+            unsafe { super::name(name.as_ptr(), name.len()) };
+            names.push(name.into());
+            names.len() - 1
+        });
+        number as u32
     })
 }
 

@@ -108,12 +108,24 @@ function ready() {
   view();
 }
 
-/** Drops an instance that trapped; the next call makes a new one. What the platform's own functions refuse is a
- * `TypeError` and leaves the instance whole. @param {unknown} error */
+/** Whether the wasm is at work: what is thrown then went through its frames. */
+let inside = false;
+
+/** Calls the wasm, where it need not be fast. @param {string} name @param {...number} values @returns {number} */
+function call(name, ...values) {
+  inside = true;
+  const at = wasm[name](...values);
+  inside = false;
+  return at;
+}
+
+/** Drops an instance that trapped, or that an error left half way; the next call makes a new one. What the platform
+ * refuses outside leaves the instance whole. @param {unknown} error */
 function fail(error) {
   if (!error) return;
-  if (error instanceof TypeError) return console.error("tollgate:", error);
+  if (!inside) return console.error("tollgate:", error);
   console.error("tollgate: the instance trapped and is replaced:", error);
+  inside = false;
   wasm = null;
   generation++;
 }
@@ -207,17 +219,30 @@ async function text(answer, most) {
 // own context. A fetch that is given up, or whose client has gone, ends with its request's context; only the watcher's
 // context lives on, so only the watcher's fetch needs a signal. ---
 const TICK = 50, WATCH = 20_000;
-/** Weak: a request whose client has gone must be free to go. @typedef {{ at: number, call: WeakRef<Call>, operation: number, watches: boolean }} Deadline */
+/** Weak: a request whose client has gone must be free to go. @typedef {{ at: number, call: WeakRef<Call>, operation: number, watches: boolean, timer?: any }} Deadline */
 const deadlines = /** @type {Set<Deadline>} */ (new Set());
 let watchedUntil = 0;
 
 /** @param {Call} call @param {number} operation @param {number} most ms @param {() => void} late @returns {Deadline} */
 function deadline(call, operation, most, late) {
-  const now = Date.now(), at = now + most, entry = { at, call: (call.weak ??= new WeakRef(call)), operation, watches: at > watchedUntil };
+  const now = Date.now(), at = now + most, weak = (call.weak ??= new WeakRef(call));
+  /** @type {Deadline} */
+  const entry = { at, call: weak, operation, watches: at > watchedUntil };
+  if (most > WATCH) {
+    // Longer than anybody may watch: its own context lives on while it waits, and so does a timer of its own.
+    entry.timer = setTimeout(late, most);
+    return entry;
+  }
   new Promise((resolve) => (call.expire[operation] = resolve)).then(late);
   deadlines.add(entry);
   if (entry.watches) call.ctx.waitUntil(watch((watchedUntil = Math.max(now + WATCH, at))));
   return entry;
+}
+
+/** What was waited for has come. @param {Deadline} entry */
+function lift(entry) {
+  deadlines.delete(entry);
+  if (entry.timer !== undefined) clearTimeout(entry.timer);
 }
 
 /** @param {number} until */
@@ -234,14 +259,14 @@ async function watch(until) {
 function within(call, operation, promise, most) {
   return new Promise((resolve, reject) => {
     const entry = deadline(call, operation, most, () => resolve({ how: ENDED.TIMEOUT }));
-    promise.then(resolve, reject).finally(() => deadlines.delete(entry));
+    promise.then(resolve, reject).finally(() => lift(entry));
   });
 }
 
 /** A request whose client went away ends in the middle: its promises never settle. What it left in the wasm goes when
  * the request itself does. @type {FinalizationRegistry<{ task: number, generation: number }>} */
 const abandoned = new FinalizationRegistry((left) => {
-  if (left.generation === generation && wasm) wasm.forget(left.task);
+  if (left.generation === generation && wasm) call("forget", left.task);
 });
 
 /** One request, and what it holds. */
@@ -282,7 +307,11 @@ class Call {
     try {
       ready();
       current = this;
-      return this.obey(wasm.begin(write(method + " " + url), Date.now()));
+      const length = write(method + " " + url);
+      inside = true;
+      const at = wasm.begin(length, Date.now());
+      inside = false;
+      return this.obey(at);
     } catch (trap) {
       return this.lost(trap);
     }
@@ -294,7 +323,11 @@ class Call {
     if (this.generation !== generation) return void this.lost(null);
     try {
       current = this;
-      this.obey(wasm.resume(this.left.task, operation, how, argument, text === "" ? 0 : write(text), Date.now()));
+      const length = text === "" ? 0 : write(text);
+      inside = true;
+      const at = wasm.resume(this.left.task, operation, how, argument, length, Date.now());
+      inside = false;
+      this.obey(at);
     } catch (trap) {
       this.lost(trap);
     }
@@ -309,7 +342,7 @@ class Call {
       ready();
       current = this;
       this.generation = generation;
-      response = this.obey(wasm.lost(write(this.request.method + " " + this.request.url), Date.now()));
+      response = this.obey(call("lost", write(this.request.method + " " + this.request.url), Date.now()));
     } catch (again) {
       fail(again);
       response = new Response('{"title":"Gateway fault","status":500}', { status: 500, headers: { "content-type": "application/problem+json" } });
@@ -385,12 +418,12 @@ class Call {
     const abort = entry.watches ? new AbortController() : null;
     const signal = abort ? AbortSignal.any([abort.signal, this.request.signal]) : undefined;
     this.send(fields, from, to, signal).then((answer) => {
-      deadlines.delete(entry);
+      lift(entry);
       if (this.done || late) return void answer.body?.cancel().catch(() => {});
       this.answers[operation] = answer;
       this.settle(operation, ENDED.OK, answer.status, lines(answer.headers));
     }, (error) => {
-      deadlines.delete(entry);
+      lift(entry);
       if (!late) this.settle(operation, ENDED.FAILED, 0, String(error));
     });
   }
@@ -454,11 +487,11 @@ class Call {
   /** @param {number} after ms */
   async flush(after) {
     await scheduler.wait(after);
-    const call = new Call(this.request, this.env, this.ctx);
+    const flushing = new Call(this.request, this.env, this.ctx);
     try {
       ready();
-      current = call;
-      await call.obey(wasm.flush(Date.now()));
+      current = flushing;
+      await flushing.obey(call("flush", Date.now()));
     } catch (trap) {
       fail(trap);
     }
@@ -477,13 +510,13 @@ class Shell extends DurableObject {
   /** When the alarm goes off, as far as this instance of the object knows. @type {number} */
   alarmAt = 0;
 
-  /** @param {() => number} call */
-  enter(call) {
+  /** @param {() => number} ask */
+  enter(ask) {
     const before = storage;
     storage = this.ctx.storage;
     try {
       ready();
-      const head = call() >>> 2;
+      const head = ask() >>> 2;
       view();
       return { alarm: words[head + HEAD + 2] * 1000, reply: fieldsOf(head)[0] };
     } catch (trap) {
@@ -496,14 +529,14 @@ class Shell extends DurableObject {
 
   /** @param {string} message */
   async ask(message) {
-    const { alarm, reply } = this.enter(() => wasm.object(this.class, write(message), Date.now()));
+    const { alarm, reply } = this.enter(() => call("object", this.class, write(message), Date.now()));
     // A later one can wait: the alarm looks anew and sets the next.
     if (alarm && (!this.alarmAt || alarm < this.alarmAt)) await this.ctx.storage.setAlarm((this.alarmAt = alarm));
     return reply;
   }
 
   async alarm() {
-    this.alarmAt = this.enter(() => wasm.alarm(this.class, Date.now())).alarm;
+    this.alarmAt = this.enter(() => call("alarm", this.class, Date.now())).alarm;
     if (this.alarmAt) await this.ctx.storage.setAlarm(this.alarmAt);
   }
 }

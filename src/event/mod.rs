@@ -103,7 +103,7 @@ pub struct Event {
     pub bytes_in: u64,
     /// Declared length of the answer's body, bytes.
     pub bytes_out: u64,
-    /// The client's country.
+    /// The client's country, of requests that were forwarded: reading it costs the others too much.
     pub country: Option<String>,
     /// The edge location.
     pub colo: Option<String>,

@@ -4,6 +4,7 @@ use super::admit::Request;
 use super::exchange::Exchange;
 use super::outcome::{Reply, Response};
 use crate::event::journal::{self, SHARDS, Verb};
+use crate::event::queue::{BATCH, HELD};
 use crate::fault::{Fault, Reason};
 use crate::plan::Shared;
 use crate::ports::{Ask, Class, Host};
@@ -100,7 +101,7 @@ impl<H: Host> Exchange<'_, H> {
 
     /// Asks every shard, newest event first. What this isolate still holds goes there before.
     async fn journal(&self, verb: impl Fn() -> Verb<'static>) -> Result<Vec<Value>, Fault> {
-        super::flush(self.gateway, self.host).await;
+        super::sinks::drain(self.gateway, self.host, HELD / BATCH + 1).await;
         let asks = (0..SHARDS).map(|shard| {
             self.host.ask(Ask {
                 class: Class::Journal,

@@ -7,7 +7,6 @@ use crate::fault::Fault;
 use crate::plan::{Api, Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{Fact, Host, Message};
-use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The longest method that an event repeats.
@@ -90,7 +89,6 @@ impl<'a, H: Host> Exchange<'a, H> {
     /// Queues the event; the answer is when to flush.
     fn record(mut self) -> Option<u32> {
         self.event.colo.clone_from(self.gateway.colo.get_or_init(|| self.host.fact(Fact::Colo)));
-        self.event.country = self.header("cf-ipcountry").map(Cow::into_owned);
         let sample = self.gateway.router().map_or(1000, |router| router.plan().shared().gateway.sample);
         let now = self.host.now();
         let mut events = self.gateway.events.borrow_mut();

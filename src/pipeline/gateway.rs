@@ -65,7 +65,14 @@ impl Gateway {
     pub(super) fn request_id(&self) -> String {
         let number = self.next.get() + 1;
         self.next.set(number);
-        format!("{}-{number:x}", self.isolate)
+        let mut id = String::with_capacity(24);
+        id.push_str(&self.isolate);
+        id.push('-');
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4);
+        id.extend(
+            (0..digits).rev().filter_map(|digit| char::from_digit((number >> (4 * digit) & 15) as u32, 16)),
+        );
+        id
     }
 
     /// A random number, for choosing: not for secrets.

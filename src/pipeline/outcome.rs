@@ -26,6 +26,14 @@ pub enum Response {
     Relay(Relay),
 }
 
+/// A text as JSON writes it.
+fn json_string(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        return ["\"", text, "\""].concat();
+    }
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 /// An answer of the gateway's own.
 #[derive(Debug, Default, PartialEq)]
 pub struct Reply {
@@ -79,15 +87,19 @@ impl Reply {
     /// stands in front that stores what does not forbid it.
     pub fn problem(fault: Fault, request: &str) -> Reply {
         let Fault { reason, detail, members, headers, .. } = fault;
-        let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
-        // In the order in which people read it. Types and titles are the code's own and need no escapes.
-        let mut body = format!(
-            r#"{{"type":"{}","title":"{}","status":{},"detail":{},"instance":"{request}""#,
+        // Piece by piece, in the order in which people read it: formatting would cost a refusal more than all its
+        // other steps. Types and titles are the code's own and need no escapes.
+        let mut body = String::with_capacity(256);
+        let mut put = |pieces: &[&str]| pieces.iter().for_each(|piece| body.push_str(piece));
+        put(&[
+            "{\"type\":\"",
             reason.kind(),
+            "\",\"title\":\"",
             reason.title(),
-            reason.status(),
-            text(&detail)
-        );
+            "\",\"status\":",
+            reason.digits(),
+        ]);
+        put(&[",\"detail\":", &json_string(&detail), ",\"instance\":\"", request, "\""]);
         for (name, value) in members {
             body.push_str(&format!(r#","{name}":{value}"#));
         }

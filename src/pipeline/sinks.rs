@@ -9,14 +9,17 @@ use crate::ports::{Ask, Class, Host};
 
 /// Milliseconds that the journal may take for a batch.
 const DEADLINE: u32 = 5_000;
-/// Batches that one flush sends at most: the others are left to the next.
-const BATCHES: usize = 8;
-
-/// Sends what is queued to the analytics sink and the journal.
+/// Sends a batch of what is queued to the analytics sink and the journal: one, for the sink takes 250 points of one
+/// request.
 pub async fn flush<H: Host>(gateway: &Gateway, host: &H) {
+    drain(gateway, host, 1).await;
+}
+
+/// Sends as many batches.
+pub(super) async fn drain<H: Host>(gateway: &Gateway, host: &H, batches: usize) {
     let Some(router) = gateway.router() else { return };
     let (shared, hash) = (router.plan().shared(), router.plan().hash());
-    for _ in 0..BATCHES {
+    for _ in 0..batches {
         let Some(batch) = gateway.events.borrow_mut().batch() else { return };
         // A batch that is sent again has had its points.
         if batch.failures == 0 {
