@@ -1,5 +1,6 @@
 // Origins that are stopped, die, stall or send garbage: another one answers, or the client is told plainly.
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, test } from "node:test";
 import { origin } from "../origins/origin.mjs";
 import { until } from "./harness.mjs";
@@ -140,4 +141,18 @@ test("an origin by origin outage: one, both, and back", async () => {
   } finally {
     await Promise.all(again.map((one) => one.stop()));
   }
+});
+
+test("whoever watches the clock for all may leave: the others still run out of time", async () => {
+  const before = stalled, seen = stalling.seen.length;
+  // The first to wait watches for everybody; it goes away at once, by a reset.
+  const watcher = connect(gateway.port, "127.0.0.1", () => void watcher.write("GET /f/mute HTTP/1.1\r\nHost: h\r\n\r\n"));
+  watcher.on("error", () => {});
+  await until(() => stalling.seen.length > seen, "the watcher's request at the origin");
+  const others = Array.from({ length: 20 }, () => gateway.get("/f/mute"));
+  watcher.resetAndDestroy();
+  for (const answer of await Promise.all(others)) assert.deepEqual([answer.status, answer.problem], [504, "upstream-timeout"]);
+  // And again, when nobody watches any more.
+  assert.equal((await gateway.get("/f/mute")).status, 504);
+  await until(() => stalled >= before + 22, "the ends of the origin's connections");
 });
