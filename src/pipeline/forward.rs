@@ -29,7 +29,10 @@ impl<H: Host> Exchange<'_, H> {
         self.event.country = view.get("cf-ipcountry").map(Cow::into_owned);
         let websocket = hop::is_websocket(request.method, &view);
         let mut edits = hop::request_edits(&view, websocket)?;
-        let reserved = |name: &&str| auth::is_reserved(route.auth.as_ref(), name);
+        let claims = &shared.claim_headers;
+        let reserved = |name: &&str| {
+            auth::is_reserved(None, name) || claims.iter().any(|claim| auth::same_field(claim, name))
+        };
         edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned().into())));
         edits.extend(self.told(&view, shared, request)?);
         if let Hops::Forward(edit) = forwarded::max_forwards(request.method, &view) {

@@ -72,7 +72,8 @@ impl<H: Host> Exchange<'_, H> {
                     Verdict::Fresh(hit) => {
                         self.event.cache = CacheUse::Hit;
                         let mut edits = hit.edits(&shared.gateway.name);
-                        let bodiless = cache::not_modified(&view, &stored).then_some(304);
+                        let bodiless =
+                            (answer.status == 200 && cache::not_modified(&view, &stored)).then_some(304);
                         if bodiless.is_some() {
                             edits.extend(
                                 cache::NOT_MODIFIED_REMOVES.iter().map(|n| Edit::Remove((*n).into())),

@@ -111,6 +111,9 @@ pub struct Shared {
     pub upstreams: Vec<upstream::Upstream>,
     /// CORS settings.
     pub cors: Vec<policy::cors::Cors>,
+    /// Header fields by which any route tells origins a claim: no client's copy passes on any route, for origins
+    /// are shared. Lower case.
+    pub claim_headers: Vec<String>,
     /// Names of the secrets that some route needs.
     pub secrets: Vec<String>,
     /// Settings of the gateway itself.

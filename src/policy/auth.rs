@@ -58,7 +58,8 @@ pub fn is_reserved(auth: Option<&Auth>, name: &str) -> bool {
         || auth.is_some_and(|auth| auth.claim_headers.iter().any(|(own, _)| same_field(own, name)))
 }
 
-fn same_field(left: &str, right: &str) -> bool {
+/// Whether two names are one field for an origin that takes `_` for `-`.
+pub fn same_field(left: &str, right: &str) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     left.len() == right.len() && left.bytes().map(fold).eq(right.bytes().map(fold))
 }

@@ -276,3 +276,28 @@ routes: { any: { match: GET /x, auth: none } }
     assert_eq!(scene.get("/shop/x").status, 200);
     assert_eq!(scene.last().via.as_deref(), Some("ORDERS"));
 }
+
+#[test]
+fn a_claim_header_of_one_route_is_nobodys_on_any() {
+    let routes = "
+routes:
+  told: { match: GET /told, auth: { jwt: people, claims: { x-tenant: tenant } } }
+  open: { match: GET /open, auth: none, because: a test }
+";
+    let scene = Scene::new("", routes);
+    let visit = scene.visit("GET", "/shop/open").header("X-Tenant", "victim").header("x_tenant", "victim");
+    assert_eq!(scene.send(&visit).status, 200);
+    let sent = scene.world.sent.borrow();
+    let last = sent.last().unwrap();
+    assert_eq!((last.header("x-tenant"), last.header("x_tenant")), (None, None));
+}
+
+#[test]
+fn a_status_that_is_none_is_a_bad_gateway() {
+    let scene = Scene::new("", "routes:\n  open: { match: GET /open, auth: none, because: a test }\n");
+    for status in [0, 103, 199, 600, 999] {
+        scene.world.origin("origin.internal", move |_| Answered::status(status));
+        let seen = scene.send(&scene.visit("GET", "/shop/open"));
+        assert_eq!((seen.status, seen.problem().as_str()), (502, "upstream-unreachable"), "{status}");
+    }
+}

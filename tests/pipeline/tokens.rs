@@ -274,11 +274,9 @@ fn the_origin_is_told_who_calls_and_never_by_the_client() {
     // A claim that the token lacks leaves nothing behind, least of all the client's own.
     let sent = lie("/shop/mine", Some(&scene.token(json!({}))));
     assert!(sent.headers.iter().all(|(name, value)| value != "root" && name != "x-tenant"));
-    // On an open route nobody is introduced; x-tenant means nothing there.
+    // On an open route nobody is introduced, and nobody introduces himself: origins are shared.
     let sent = lie("/shop/open", None);
-    let left: Vec<_> =
-        sent.headers.iter().filter(|(_, value)| value == "root").map(|(name, _)| name).collect();
-    assert_eq!(left, ["x-tenant", "x_tenant"]);
+    assert!(sent.headers.iter().all(|(_, value)| value != "root"), "{:?}", sent.headers);
     let bearer = format!("Bearer {token}");
     let sent = lie("/shop/keep", Some(&token));
     assert_eq!(sent.header("authorization"), Some(bearer.as_str()));

@@ -79,6 +79,11 @@ impl<'a> Compiler<'a> {
         };
         let base = self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default();
         let index = u32::try_from(self.out.routes.len()).unwrap_or(u32::MAX);
+        for (name, _) in auth.iter().flat_map(|auth| &auth.claim_headers) {
+            if !self.out.shared.claim_headers.contains(name) {
+                self.out.shared.claim_headers.push(name.clone());
+            }
+        }
         let secrets = self.secrets_of(auth.as_ref());
         self.out.routes.push(Route {
             name: name.to_owned(),
