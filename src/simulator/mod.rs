@@ -197,12 +197,21 @@ impl World {
 
     /// Runs a future to its end, moving the clock whenever it waits. `None` if it waits for nothing.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.run_until(u64::MAX, future)
+    }
+
+    /// The same, up to a moment: what has not ended by then is dropped, as what a client asked for that went away.
+    pub fn run_until<T>(&self, end: u64, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         loop {
             if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Some(result);
             }
             let next = self.timers.borrow().iter().copied().min()?;
+            if next > end {
+                self.now.set(self.now.get().max(end));
+                return None;
+            }
             self.timers.borrow_mut().retain(|timer| *timer != next);
             self.now.set(self.now.get().max(next));
         }

@@ -8,6 +8,7 @@ use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Si
 use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// A request, and the host that carries it.
 pub struct Visit<'w> {
@@ -18,6 +19,8 @@ pub struct Visit<'w> {
     body: Option<String>,
     address: Option<String>,
     answers: RefCell<Vec<Answered>>,
+    /// Names of the request's fields that were asked for one by one.
+    pub asked: RefCell<BTreeSet<String>>,
 }
 
 /// What the client sees.
@@ -63,6 +66,7 @@ impl<'w> Visit<'w> {
             body: None,
             address: Some("192.0.2.1".to_owned()),
             answers: RefCell::default(),
+            asked: RefCell::default(),
         }
     }
 
@@ -97,6 +101,11 @@ impl<'w> Visit<'w> {
     /// Sends it through a gateway and waits for the answer.
     pub fn send(&self, gateway: &Gateway) -> Option<Seen> {
         self.world.run(self.through(gateway))
+    }
+
+    /// Sends it through a gateway and goes away after so many milliseconds; the answer, if it came by then.
+    pub fn leave(&self, gateway: &Gateway, after: u64) -> Option<Seen> {
+        self.world.run_until(self.world.now() + after, self.through(gateway))
     }
 
     /// The answer, for running several at once.
@@ -177,7 +186,10 @@ impl Host for Visit<'_> {
         let combined =
             |headers: &Vec<(String, String)>| headers.get(name).map(|value| Cow::Owned(value.into_owned()));
         match of {
-            Message::Request => combined(&self.headers),
+            Message::Request => {
+                self.asked.borrow_mut().insert(name.to_owned());
+                combined(&self.headers)
+            }
             Message::Answer(answer) => combined(&self.answer(answer).headers),
         }
     }
