@@ -67,7 +67,8 @@ impl<H: Host> Exchange<'_, H> {
             if let Some(answer) = self.host.lookup(&key).await {
                 let stored = View::few(self.host, Message::Answer(answer));
                 let told = self.edited(shared, route);
-                let sent = Edited { base: &view, edits: &told };
+                let client = View::late(self.host, Message::Request);
+                let sent = Edited { base: &client, edits: &told };
                 match cache::judge(&ask, &stored, &sent, self.host.now()) {
                     Verdict::Fresh(hit) => {
                         self.event.cache = CacheUse::Hit;
@@ -117,7 +118,7 @@ impl<H: Host> Exchange<'_, H> {
         match (cached, &route.cache) {
             (Some(Cached::Miss { ask, key, outcome, requested }), Some(rule)) => {
                 let (request, answer) = (
-                    View::few(self.host, Message::Request),
+                    View::late(self.host, Message::Request),
                     View::few(self.host, Message::Answer(relay.answer)),
                 );
                 let times = Times { requested, received: self.host.now() };

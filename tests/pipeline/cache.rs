@@ -212,3 +212,22 @@ fn only_get_is_kept_and_head_is_served() {
     scene.get("/shop/small");
     assert_eq!(status(&scene.get("/shop/small")), "tollgate; fwd=uri-miss; detail=too-large");
 }
+
+#[test]
+fn no_name_that_an_origin_chose_is_asked_of_the_host() {
+    let count = Rc::new(Cell::new(0));
+    let scene = Scene::new("", ROUTES);
+    let number = Rc::clone(&count);
+    scene.world.origin("origin.internal", move |_| {
+        number.set(number.get() + 1);
+        Answered::json("{}").header("vary", &format!("x-name-{}, accept-encoding", number.get()))
+    });
+    for round in 0..3 {
+        let visit = scene.visit("GET", "/shop/ruled").header(&format!("x-name-{round}"), "1");
+        scene.send(&visit);
+        let asked = visit.asked.borrow();
+        assert!(asked.contains("accept-encoding"), "{asked:?}");
+        assert!(asked.iter().all(|name| !name.starts_with("x-name")), "{asked:?}");
+    }
+    assert_eq!(count.get(), 3, "each was another variant");
+}
