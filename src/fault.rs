@@ -104,6 +104,8 @@ reasons! {
     PlanUnusable = "plan-unusable", 503, "Gateway not configured";
     /// A fault of the gateway itself.
     GatewayFault = "gateway-fault", 500, "Gateway fault";
+    /// The client went away before it was answered: of events only, with the status that nginx made usual.
+    ClientGone = "client-gone", 499, "Client closed request";
 }
 
 /// One reason met by one request.

@@ -99,11 +99,11 @@ pub struct Event {
     pub cache: CacheUse,
     /// The limit that binds.
     pub limit: Option<LimitUse>,
-    /// Declared length of the request's body, bytes.
-    pub bytes_in: u64,
-    /// Declared length of the answer's body, bytes.
-    pub bytes_out: u64,
-    /// The client's country, of requests that were forwarded: reading it costs the others too much.
+    /// Length of the request's body in bytes, where it was declared; not looked for in GET and HEAD.
+    pub bytes_in: Option<u64>,
+    /// Length of the answer's body in bytes, where it is known.
+    pub bytes_out: Option<u64>,
+    /// The client's country; read of events that are kept only.
     pub country: Option<String>,
     /// The edge location.
     pub colo: Option<String>,
@@ -123,8 +123,8 @@ impl Event {
     }
 
     /// As JSON for people and machines, names resolved by the plan of `hash`. `weight`: how many like it this one
-    /// stands for.
-    pub fn to_json(&self, shared: &Shared, hash: &str, weight: u32) -> Value {
+    /// stands for. What is empty or unknown is absent, and so is a weight of 1.
+    pub fn to_json(&self, shared: &Shared, hash: &str, weight: f64) -> Value {
         let place = |source: &crate::plan::Source| shared.place(source);
         let mut line = Map::new();
         let mut put = |name: &str, value: Value| {
@@ -166,8 +166,10 @@ impl Event {
         put("bytes_out", json!(self.bytes_out));
         put("colo", json!(self.colo));
         put("country", json!(self.country));
-        if weight != 1 {
-            put("weight", json!(weight));
+        if weight != 1.0 {
+            // Whole numbers without a fraction, for people.
+            let whole = (weight.fract() == 0.0).then(|| json!(weight as u64));
+            put("weight", whole.unwrap_or_else(|| json!(weight)));
         }
         Value::Object(line)
     }

@@ -3,13 +3,14 @@
 use super::admit::Request;
 use super::exchange::Exchange;
 use super::outcome::{Reply, Response};
+use crate::event::Event;
 use crate::event::journal::{self, SHARDS, Verb};
-use crate::event::queue::{BATCH, HELD};
 use crate::fault::{Fault, Reason};
 use crate::plan::Shared;
 use crate::ports::{Ask, Class, Host};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use subtle::ConstantTimeEq;
 
 /// First segment of the gateway's own paths.
@@ -53,12 +54,14 @@ impl<H: Host> Exchange<'_, H> {
                     .and_then(|text| text.parse().ok())
                     .unwrap_or(PAGE);
                 let limit = limit.clamp(1, journal::PAGE);
-                let mut events = self.journal(|| Verb::List { limit }).await?;
+                let held = self.held(shared, hash, limit as usize, |_| true);
+                let mut events = self.journal(held, || Verb::List { limit }).await?;
                 events.truncate(limit as usize);
                 Ok(ok(&json!({ "events": events })))
             }
             ["", "events", id] => {
-                let mut events = self.journal(|| Verb::Find { id: (*id).to_owned() }).await?;
+                let held = self.held(shared, hash, 1, |event| event.id == *id);
+                let mut events = self.journal(held, || Verb::Find { id: (*id).to_owned() }).await?;
                 match events.pop() {
                     Some(event) => Ok(ok(&event)),
                     None => Err(Fault::new(Reason::NotFound, "No event of this request id is kept.")),
@@ -96,12 +99,20 @@ impl<H: Host> Exchange<'_, H> {
             "isolate": self.gateway.isolate(),
             "apis": shared.apis.iter().map(|api| format!("{}/{}", api.name, api.version)).collect::<Vec<_>>(),
             "secrets_missing": missing,
+            "events_lost": self.gateway.events.borrow().lost(),
         })
     }
 
-    /// Asks every shard, newest event first. What this isolate still holds goes there before.
-    async fn journal(&self, verb: impl Fn() -> Verb<'static>) -> Result<Vec<Value>, Fault> {
-        super::sinks::drain(self.gateway, self.host, HELD / BATCH + 1).await;
+    /// Events that this isolate still holds, newest first, at most so many.
+    fn held(&self, shared: &Shared, hash: &str, most: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Value> {
+        let events = self.gateway.events.borrow();
+        let wanted = events.newest_first().filter(|weighed| wanted(&weighed.event));
+        wanted.take(most).map(|weighed| weighed.event.to_json(shared, hash, weighed.weight)).collect()
+    }
+
+    /// The events `held` here and those of every shard, newest first. A batch of what is held goes to its sinks before.
+    async fn journal(&self, held: Vec<Value>, verb: impl Fn() -> Verb<'static>) -> Result<Vec<Value>, Fault> {
+        super::sinks::flush(self.gateway, self.host).await;
         let asks = (0..SHARDS).map(|shard| {
             self.host.ask(Ask {
                 class: Class::Journal,
@@ -110,7 +121,10 @@ impl<H: Host> Exchange<'_, H> {
                 deadline: DEADLINE,
             })
         });
-        let mut events: Vec<Value> = Vec::new();
+        // What is held may have reached the journal all the same: in the batch just sent, or in one without an answer.
+        let id = |event: &Value| event.get("id").and_then(Value::as_str).map(str::to_owned);
+        let known: BTreeSet<Option<String>> = held.iter().map(id).collect();
+        let mut events = held;
         for reply in join_all(asks).await {
             let text = reply.map_err(|error| unreadable(&error.0))?;
             let reply: journal::Reply =
@@ -118,7 +132,8 @@ impl<H: Host> Exchange<'_, H> {
             if let Some(error) = reply.error {
                 return Err(unreadable(&error));
             }
-            events.extend(reply.events.iter().filter_map(|event| serde_json::from_str(event.get()).ok()));
+            let read = reply.events.iter().filter_map(|event| serde_json::from_str(event.get()).ok());
+            events.extend(read.filter(|event| !known.contains(&id(event))));
         }
         let at = |event: &Value| event.get("at").and_then(Value::as_u64).unwrap_or(0);
         events.sort_by_key(|event| std::cmp::Reverse(at(event)));

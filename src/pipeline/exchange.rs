@@ -2,23 +2,39 @@
 
 use super::gateway::Gateway;
 use super::outcome::{Outcome, Reply, Response};
-use crate::event::Event;
-use crate::fault::Fault;
+use crate::event::{Attempt, Event};
+use crate::fault::{Fault, Reason};
 use crate::plan::{Api, Route, Shared};
 use crate::policy::headers::Edit;
-use crate::ports::{Fact, Host, Message};
+use crate::ports::{Fact, FetchFault, Host, Message};
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// The longest method that an event repeats.
 const METHOD: usize = 24;
 
 /// One request under way.
-pub struct Exchange<'a, H> {
+pub struct Exchange<'a, H: Host> {
     pub(super) gateway: &'a Gateway,
     pub(super) host: &'a H,
     pub(super) event: Event,
     /// Edits on whatever answers, in order.
     pub(super) edits: Vec<Edit>,
+    /// The upstream call under way; of several at once the last one sent.
+    pub(super) calling: Cell<Option<Calling>>,
+    /// The event is on its way, or left out.
+    recorded: bool,
+}
+
+/// An upstream call under way.
+#[derive(Clone, Copy)]
+pub struct Calling {
+    /// Index of the upstream in the plan.
+    pub upstream: u32,
+    /// Index of the target in the upstream.
+    pub target: u32,
+    /// When it was sent, milliseconds since 1970.
+    pub since: u64,
 }
 
 impl<'a, H: Host> Exchange<'a, H> {
@@ -29,11 +45,12 @@ impl<'a, H: Host> Exchange<'a, H> {
             method: method.get(..METHOD).unwrap_or(method).to_owned(),
             ..Event::default()
         };
-        let mut exchange = Exchange { gateway, host, event, edits: Vec::with_capacity(8) };
+        let (edits, calling) = (Vec::with_capacity(8), Cell::new(None));
+        let mut exchange = Exchange { gateway, host, event, edits, calling, recorded: false };
         // Of most requests it is known without a look.
         if !matches!(method, "GET" | "HEAD") {
             let length = exchange.header("content-length");
-            exchange.event.bytes_in = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+            exchange.event.bytes_in = length.and_then(|text| text.trim().parse().ok());
         }
         exchange
     }
@@ -68,31 +85,73 @@ impl<'a, H: Host> Exchange<'a, H> {
         if let Some(route) = &self.event.route {
             edits.extend(route.headers.response.iter().cloned());
         }
-        match &mut response {
+        self.event.bytes_out = match &mut response {
             Response::Reply(reply) => {
-                self.event.bytes_out = reply.body.len() as u64;
                 reply.edit(edits);
+                Some(reply.body.len() as u64)
             }
             Response::Relay(relay) => {
-                let length = self.host.header(Message::Answer(relay.answer), "content-length");
-                self.event.bytes_out = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
                 relay.edits.extend(edits);
+                let length = self.host.header(Message::Answer(relay.answer), "content-length");
+                length.and_then(|text| text.trim().parse().ok())
             }
-        }
+        };
         let mut outcome = Outcome { id: self.event.id.clone(), response, flush: None };
         self.event.status = outcome.status();
+        // Such answers may tell the length of a body that does not come with them (RFC 9110 §8.6).
+        if self.event.method == "HEAD" || matches!(self.event.status, 204 | 304) {
+            self.event.bytes_out = Some(0);
+        }
         self.event.took = self.host.now().saturating_sub(self.event.at) as u32;
         outcome.flush = self.record();
         outcome
     }
 
-    /// Queues the event; the answer is when to flush.
-    fn record(mut self) -> Option<u32> {
-        self.event.colo.clone_from(self.gateway.colo.get_or_init(|| self.host.fact(Fact::Colo)));
-        let sample = self.gateway.router().map_or(1000, |router| router.plan().shared().gateway.sample);
+    /// Queues the event if it is one to keep; the answer is when to flush.
+    fn record(&mut self) -> Option<u32> {
+        self.recorded = true;
         let now = self.host.now();
+        let Some(weight) = self.weight() else { return self.gateway.events.borrow_mut().overdue(now) };
+        // What only kept events tell is read of them only.
+        self.event.colo.clone_from(self.gateway.colo.get_or_init(|| self.host.fact(Fact::Colo)));
+        self.event.country = self.host.fact(Fact::Country);
         let mut events = self.gateway.events.borrow_mut();
-        events.push(self.event, sample);
+        events.push(std::mem::take(&mut self.event), weight);
         events.promise(now)
+    }
+
+    /// How many requests the event stands for; `None`: it is left out.
+    fn weight(&self) -> Option<f64> {
+        let sample = self.gateway.router().map_or(1000, |router| router.plan().shared().gateway.sample);
+        let mut events = self.gateway.events.borrow_mut();
+        events.weigh(&self.event, sample, self.host.now(), || self.gateway.random())
+    }
+
+    /// The event of a request that is dropped in the middle. There is nobody left to ask for facts, and no response
+    /// after which to flush: the next request that is recorded promises that.
+    #[cold]
+    fn abandoned(&mut self) {
+        let now = self.host.now();
+        self.event.reason = Some(Reason::ClientGone);
+        self.event.status = Reason::ClientGone.status();
+        self.event.took = now.saturating_sub(self.event.at) as u32;
+        if let Some(Calling { upstream, target, since }) = self.calling.get() {
+            let took = now.saturating_sub(since) as u32;
+            let result = Err(FetchFault::Failed("the client went away".to_owned()));
+            self.event.attempts.push(Attempt { upstream, target, call: String::new(), result, took });
+            self.event.origin = took;
+        }
+        if let Some(weight) = self.weight() {
+            self.event.colo = self.gateway.colo.get().cloned().flatten();
+            self.gateway.events.borrow_mut().push(std::mem::take(&mut self.event), weight);
+        }
+    }
+}
+
+impl<H: Host> Drop for Exchange<'_, H> {
+    fn drop(&mut self) {
+        if !self.recorded {
+            self.abandoned();
+        }
     }
 }

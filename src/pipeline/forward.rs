@@ -6,7 +6,6 @@ use super::outcome::Relay;
 use super::send::Parcel;
 use super::view::View;
 use crate::fault::Fault;
-use crate::header::Headers;
 use crate::plan::{Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::headers::Edit;
@@ -14,7 +13,6 @@ use crate::ports::{Base, Fact, Host, Message};
 use crate::routing::Params;
 use crate::upstream::forwarded::{self, Hops};
 use crate::upstream::{choose, hop};
-use std::borrow::Cow;
 
 impl<H: Host> Exchange<'_, H> {
     pub(super) async fn forward(
@@ -26,7 +24,6 @@ impl<H: Host> Exchange<'_, H> {
         params: &Params<'_, '_>,
     ) -> Result<Relay, Fault> {
         let view = View::many(self.host, Message::Request);
-        self.event.country = view.get("cf-ipcountry").map(Cow::into_owned);
         let websocket = hop::is_websocket(request.method, &view);
         let mut edits = hop::request_edits(&view, websocket)?;
         let claims = &shared.claim_headers;

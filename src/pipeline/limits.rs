@@ -35,7 +35,7 @@ impl Held<'_> {
     }
 }
 
-pub(super) struct Facts<'a, 'b, H> {
+pub(super) struct Facts<'a, 'b, H: Host> {
     pub(super) exchange: &'a Exchange<'b, H>,
     pub(super) shared: &'a Shared,
     pub(super) route: String,

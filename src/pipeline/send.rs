@@ -1,6 +1,6 @@
 //! To one target of an upstream after another, as long as the request may be sent again and the time suffices.
 
-use super::exchange::Exchange;
+use super::exchange::{Calling, Exchange};
 use crate::event::Attempt;
 use crate::plan::Shared;
 use crate::policy::headers::Edit;
@@ -56,7 +56,9 @@ impl<H: Host> Exchange<'_, H> {
                 edits: if left == 0 { std::mem::take(&mut edits) } else { edits.clone() },
                 timeout: patience,
             };
+            self.calling.set(Some(Calling { upstream: parcel.upstream, target: index as u32, since: sent }));
             let result = self.host.fetch(fetch).await;
+            self.calling.set(None);
             let now = self.host.now();
             attempts.push(Attempt {
                 upstream: parcel.upstream,

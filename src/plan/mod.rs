@@ -129,8 +129,8 @@ pub struct Gateway {
     pub trust_forwarded: bool,
     /// Pseudonym in `Via`, `Cache-Status` and `Proxy-Status`.
     pub name: String,
-    /// Share of the successful requests' events that the journal keeps, in thousandths. Refusals and errors are
-    /// always kept; the analytics sink gets all.
+    /// Share of the successful requests' events that are kept, for journal and analytics sink alike, in thousandths.
+    /// Refusals and errors are kept up to so many a second.
     pub sample: u16,
     /// Events that the journal keeps at most.
     pub history: u32,

@@ -67,9 +67,10 @@ pub struct Admin {
 /// Which events are kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Events {
-    /// Share of successful requests whose events are kept, from 0 to 1 in steps of 0.001. Refusals and errors are
-    /// kept all, up to 200 a second and isolate. What is left out is counted in the `weight` of the next one kept.
-    /// Default: 0.1.
+    /// Share of successful requests whose events are kept, from 0 to 1 in steps of 0.001: chosen by chance, each with
+    /// one over the share as its `weight`, so that weighted sums are true of every route and consumer. Refusals and
+    /// errors are kept all, up to 200 a second and isolate; what is left out beyond that is in the `weight` of the next
+    /// one of the same reason. It holds for the journal and for Analytics Engine. Default: 0.1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub sample: Option<f64>,
     /// Events that the journal keeps at most. Default: 10000.
