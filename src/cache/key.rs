@@ -2,36 +2,72 @@
 
 use super::{KeyPart, Rule};
 use crate::header::Headers;
+use crate::policy::headers::Edit;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
+/// What of a request makes its key.
+///
+/// An answer may hold whatever its origin is told. So what the gateway itself tells must stand here, the client's
+/// address and the request's id excepted; what the client tells counts as far as the rule or `Vary` names it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The API version, e.g. `orders/v2`: it only names the entry, authority and path tell APIs apart.
+    pub api: &'a str,
+    /// The scheme is `https`.
+    pub https: bool,
+    /// Canonical host, with its port unless that is the scheme's own.
+    pub authority: &'a str,
+    /// What a trusted proxy in front says of scheme and host; `None` where none is trusted.
+    pub proxied: Option<&'a str>,
+    /// Canonical path.
+    pub path: &'a str,
+    /// Raw text after `?`.
+    pub query: Option<&'a str>,
+    /// Whether the gateway speaks CORS for the route: what is stored is then free of the origin's own.
+    pub cors: bool,
+    /// Who calls, as far as the gateway knows.
+    pub caller: Option<Caller<'a>>,
+    /// The request's fields as the origin gets them.
+    pub headers: &'a dyn Headers,
+}
+
+/// A verified caller, and all that the origin learns of him.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// The issuer, within which alone the consumer's name is unique.
+    pub issuer: &'a str,
+    /// The consumer.
+    pub consumer: &'a str,
+    /// The very edits that introduce him to the origin: scopes and claims among them.
+    pub introduction: &'a [Edit],
+    /// The `Authorization` field, where the origin gets that too.
+    pub credentials: Option<&'a str>,
+}
+
 /// The key under which the answer to a GET or HEAD is kept: `https://cache.invalid/<api>/<SHA-256>`.
 ///
-/// `host` and `path` are canonical, `query` is the raw text after `?`. All that varies enters the hash with its
-/// length before it, so that no choice of delimiters makes two requests share a key. `api` is the API version,
-/// e.g. `orders/v2`: it only names the entry, host and path tell APIs apart.
+/// All that varies enters the hash with its length before it, so that no choice of delimiters makes two requests
+/// share a key.
 ///
-/// A query parameter that the rule names enters with every occurrence that some origin may take for it: names are
-/// compared percent-decoded, without regard to case and up to a `[`. A query with a `;`, which old parsers take
-/// for `&`, enters whole. Without this a caller could plant the answer to `?page=1&%70age=2` under `page=1`.
-pub fn key(
-    rule: &Rule,
-    api: &str,
-    host: &str,
-    path: &str,
-    query: Option<&str>,
-    consumer: Option<&str>,
-    headers: &dyn Headers,
-) -> String {
+/// A query parameter that the rule names enters with every pair that some origin may take for it: those of the same
+/// name without regard to case, and all whose name holds more than letters, digits, `-` and `_`, for origins decode,
+/// trim and fold such names in ways of their own. A query with a `;`, which old parsers take for `&`, enters whole.
+/// Without this a caller could plant the answer to `?page=1&%70age=2` under `page=1`.
+pub fn key(rule: &Rule, subject: &Subject<'_>) -> String {
+    let Subject { api, query, headers, .. } = *subject;
     let mut hash = Hash(Sha256::new());
-    hash.part(b'h', host);
-    hash.part(b'p', path);
+    hash.part(b's', if subject.https { "https" } else { "http" });
+    hash.part(b'h', subject.authority);
+    hash.optional(b'f', subject.proxied);
+    hash.part(b'p', subject.path);
+    hash.part(b'o', if subject.cors { "ours" } else { "theirs" });
     if rule.key.is_empty() {
         hash.optional(b'a', query);
     }
     for part in &rule.key {
         match part {
-            KeyPart::Consumer => hash.optional(b'c', consumer),
+            KeyPart::Consumer => hash.caller(subject.caller.as_ref()),
             KeyPart::AllQuery => hash.optional(b'a', query),
             KeyPart::Query(name) => {
                 hash.part(b'q', name);
@@ -66,28 +102,11 @@ pub fn key(
 
 /// Whether the `name=value` pair may be taken for the parameter `name`.
 fn names(pair: &str, name: &str) -> bool {
-    let raw = pair.split_once('=').map_or(pair, |(name, _)| name);
-    let mut bytes = raw.bytes();
-    let mut decoded = std::iter::from_fn(move || match bytes.next()? {
-        b'+' => Some(b' '),
-        b'%' => {
-            let mut ahead = bytes.clone();
-            match (ahead.next().and_then(hex), ahead.next().and_then(hex)) {
-                (Some(high), Some(low)) => {
-                    bytes = ahead;
-                    Some(high << 4 | low)
-                }
-                _ => Some(b'%'),
-            }
-        }
-        byte => Some(byte),
-    });
-    let same = name.bytes().all(|n| decoded.next().is_some_and(|d| d.eq_ignore_ascii_case(&n)));
-    same && matches!(decoded.next(), None | Some(b'['))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
+    let own = pair.split_once('=').map_or(pair, |(own, _)| own);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    // PHP, for one, calls `user.id` and `user[id` `user_id`.
+    let fold = |byte: u8| if plain(byte) { byte.to_ascii_lowercase() } else { b'_' };
+    !own.bytes().all(plain) || own.bytes().map(fold).eq(name.bytes().map(fold))
 }
 
 /// SHA-256 over parts, each with a tag and its length.
@@ -108,6 +127,17 @@ impl Hash {
         }
     }
 
+    fn caller(&mut self, caller: Option<&Caller<'_>>) {
+        let Some(caller) = caller else { return self.optional(b'c', None) };
+        self.part(b'c', caller.consumer);
+        self.part(b'i', caller.issuer);
+        for edit in caller.introduction {
+            self.part(b'e', edit.name());
+            self.optional(b'v', edit.value());
+        }
+        self.optional(b'k', caller.credentials);
+    }
+
     pub(super) fn finish(self, out: &mut String) {
         for byte in self.0.finalize() {
             for nibble in [byte >> 4, byte & 15] {
@@ -126,17 +156,44 @@ mod tests {
         Rule { ttl: Some(1), override_origin: false, key, max_bytes: 1 }
     }
 
-    fn of(parts: &[KeyPart], host: &str, path: &str, query: Option<&str>, consumer: Option<&str>) -> String {
-        key(&rule(parts.to_vec()), "orders/v2", host, path, query, consumer, &Vec::new())
+    /// A request of nobody for `https://h/x`.
+    fn plain(headers: &dyn Headers) -> Subject<'_> {
+        Subject {
+            api: "orders/v2",
+            https: true,
+            authority: "h",
+            proxied: None,
+            path: "/x",
+            query: None,
+            cors: false,
+            caller: None,
+            headers,
+        }
+    }
+
+    fn caller(consumer: &str) -> Caller<'_> {
+        Caller { issuer: "i", consumer, introduction: &[], credentials: None }
+    }
+
+    fn of(
+        parts: &[KeyPart],
+        authority: &str,
+        path: &str,
+        query: Option<&str>,
+        consumer: Option<&str>,
+    ) -> String {
+        let caller = consumer.map(caller);
+        let none = Vec::new();
+        key(&rule(parts.to_vec()), &Subject { authority, path, query, caller, ..plain(&none) })
     }
 
     #[test]
     fn is_a_url_of_fixed_length_and_stable() {
-        let k = key(&rule(vec![]), "a b/v 1?", "h", "/x", None, None, &Vec::new());
+        let k = key(&rule(vec![]), &Subject { api: "a b/v 1?", ..plain(&Vec::new()) });
         assert!(k.starts_with("https://cache.invalid/a%20b/v%201%3F/"), "{k}");
         assert_eq!(
             of(&[], "h", "/x", None, None),
-            "https://cache.invalid/orders/v2/b62a8411091378d5053d240ccf06e16cedd841ac289947a04d595eb724760ac8"
+            "https://cache.invalid/orders/v2/9cd5609990f84f7dfa8a5ae74e03f13137a78d5af7163429ed74986a827cf7e3"
         );
     }
 
@@ -161,7 +218,13 @@ mod tests {
                 assert_ne!(at(""), at(other), "{other}");
             }
         }
-        assert_eq!(at("page=1"), at("page=1&pages=2&pag=3&%=4&%7=5"));
+        assert_eq!(at("page=1"), at("page=1&pages=2&pag=3&=4&&utm_source=5"));
+        // Names that some origin takes for the one that the rule has.
+        let user = [KeyPart::Query("user.id".into())];
+        let at = |q: &str| of(&user, "h", "/x", Some(q), None);
+        for other in ["user_id=2", "USER.id=2", "user[id=2", "user%5Fid=2"] {
+            assert_ne!(at("user.id=1"), at(&format!("user.id=1&{other}")), "{other}");
+        }
     }
 
     #[test]
@@ -169,6 +232,47 @@ mod tests {
         let c = [KeyPart::Consumer];
         assert_ne!(of(&c, "h", "/x", None, Some("a")), of(&c, "h", "/x", None, Some("b")));
         assert_ne!(of(&c, "h", "/x", None, Some("")), of(&c, "h", "/x", None, None));
+        let set = |name: &'static str, value: &'static str| [Edit::Set(name.into(), value.into())];
+        let (scopes, more, tenant) = (set("scopes", "a"), set("scopes", "a b"), set("tenant", "a"));
+        let ann = caller("ann");
+        let callers = [
+            ann,
+            Caller { issuer: "j", ..ann },
+            Caller { introduction: &scopes, ..ann },
+            Caller { introduction: &more, ..ann },
+            Caller { introduction: &tenant, ..ann },
+            Caller { credentials: Some("Bearer a"), ..ann },
+            Caller { credentials: Some("Bearer b"), ..ann },
+        ];
+        let none = Vec::new();
+        let at =
+            |caller: Caller<'_>| key(&rule(c.to_vec()), &Subject { caller: Some(caller), ..plain(&none) });
+        apart(&callers.map(at));
+    }
+
+    #[test]
+    fn what_origins_make_links_of_counts() {
+        let none = Vec::new();
+        let subject = plain(&none);
+        apart(
+            &[
+                subject,
+                Subject { https: false, ..subject },
+                Subject { authority: "h:8443", ..subject },
+                Subject { proxied: Some(""), ..subject },
+                Subject { proxied: Some("other"), ..subject },
+                Subject { cors: true, ..subject },
+            ]
+            .map(|subject| key(&rule(vec![]), &subject)),
+        );
+    }
+
+    fn apart(all: &[String]) {
+        for (i, a) in all.iter().enumerate() {
+            for b in all.iter().skip(i + 1) {
+                assert_ne!(a, b);
+            }
+        }
     }
 
     #[test]
@@ -177,20 +281,15 @@ mod tests {
         let at = |lines: &[(&str, &str)]| {
             let lines: Vec<(String, String)> =
                 lines.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
-            key(&r, "a", "h", "/", None, None, &lines)
+            key(&r, &plain(&lines))
         };
-        let all = [
+        apart(&[
             at(&[]),
             at(&[("x-a", "1")]),
             at(&[("x-b", "1")]),
             at(&[("x-a", "")]),
             at(&[("x-a", "1"), ("x-b", "1")]),
-        ];
-        for (i, a) in all.iter().enumerate() {
-            for b in all.iter().skip(i + 1) {
-                assert_ne!(a, b);
-            }
-        }
+        ]);
         assert_eq!(at(&[]), at(&[("x-c", "1")]));
     }
 

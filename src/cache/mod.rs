@@ -8,10 +8,12 @@
 //! `Set-Cookie`, `Vary: *` and partial content never are, whatever the route file says; an answer to a request
 //! with credentials is stored only under a key that tells callers apart or if the origin says that all may share
 //! it (§3.5). Nothing stale is ever served. One variant is kept per key: where the request header fields that
-//! `Vary` names differ, the lookup misses and the new answer replaces the old.
+//! `Vary` names differ, the lookup misses and the new answer replaces the old. Fields count as the origin gets them,
+//! after all edits of the gateway: a client must not choose the variant under which another's answer lies.
 //!
 //! Not done here: revalidation with the origin (a conditional request that misses goes to the origin as it is)
-//! and invalidation by unsafe methods (§4.4); choose the `ttl` accordingly.
+//! and invalidation by unsafe methods (§4.4): of one URL there may be as many keys as callers and named fields, an
+//! unsafe request knows but its own, and the Cache API deletes by key, in one place. Choose the `ttl` accordingly.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +24,7 @@ mod status;
 mod store;
 
 pub use control::Control;
-pub use key::key;
+pub use key::{Caller, Subject, key};
 pub use reuse::{Hit, NOT_MODIFIED_REMOVES, Verdict, judge, not_modified};
 pub use status::{Outcome, cache_status};
 pub use store::{Ask, STORED, Stored, Times, VARY, request_may_use, storable};
@@ -35,7 +37,7 @@ pub struct Rule {
     pub ttl: Option<u32>,
     /// `ttl` rules even where the origin states another freshness.
     pub override_origin: bool,
-    /// What beside host and path makes a key. Empty: the whole query.
+    /// What beside scheme, authority and path makes a key. Empty: the whole query.
     pub key: Vec<KeyPart>,
     /// Largest body stored, in bytes.
     pub max_bytes: u64,
@@ -44,7 +46,7 @@ pub struct Rule {
 /// A part of the cache key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyPart {
-    /// The consumer: entries are never shared between callers.
+    /// The consumer and all that the origin is told of the caller: entries are never shared between callers.
     Consumer,
     /// One query parameter.
     Query(String),

@@ -2,7 +2,6 @@
 
 use super::{Control, KeyPart, Rule, control, key::Hash};
 use crate::header::{self, Headers};
-use crate::policy::auth;
 use crate::policy::headers::Edit;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -99,9 +98,8 @@ pub struct Stored {
 
 /// Whether the answer to a request may be stored; `Err` names why not (for the event; a token).
 ///
-/// `request` are the fields that the origin can answer to: the client's with the identity that the gateway adds
-/// (an [`Edited`](crate::header::Edited) view), lest `Vary` name a field that the client did not send. `response`
-/// are those that the origin sent, before any edit.
+/// `request` are the fields that the origin got, not those that the client sent: `Vary` speaks of them, the caller's
+/// introduction by the gateway included. `response` are those that the origin sent, before any edit.
 ///
 /// Freshness is the origin's own (`s-maxage`, `max-age`, `Expires`; with any status that the RFC lets be stored),
 /// else the rule's `ttl`, which applies to 200, 203, 204, 300, 301, 308 and 410 only: a 404 is kept only if the
@@ -176,7 +174,7 @@ pub fn storable(
     }
     let vary = match response.get("vary") {
         None => String::new(),
-        Some(value) => vary(&value, ask, request)?,
+        Some(value) => vary(&value, request)?,
     };
     let cache_control = field.map(|v| v.into_owned());
     Ok(Stored { received: times.received, age, ttl, shared, vary, cache_control, length })
@@ -210,7 +208,7 @@ fn initial_age(response: &dyn Headers, times: Times) -> u64 {
 }
 
 /// The names of a `Vary` and the hash of what the request has for them.
-fn vary(value: &str, ask: &Ask, request: &dyn Headers) -> Result<String, &'static str> {
+fn vary(value: &str, request: &dyn Headers) -> Result<String, &'static str> {
     let mut names = String::with_capacity(value.len());
     for (at, name) in header::list(value).enumerate() {
         if name == "*" {
@@ -220,12 +218,6 @@ fn vary(value: &str, ask: &Ask, request: &dyn Headers) -> Result<String, &'stati
             return Err("vary");
         }
         let name = name.to_ascii_lowercase();
-        // Fields by which the gateway introduces the caller: what the client sent under these names is not what the
-        // origin got. They may stand in `Vary` only as far as the key tells the same callers apart.
-        let keyed = !ask.shared_only && matches!(name.as_str(), auth::CONSUMER_ID | auth::CONSUMER_ISSUER);
-        if !keyed && auth::is_reserved(None, &name) {
-            return Err("vary-identity");
-        }
         if at > 0 {
             names.push(',');
         }

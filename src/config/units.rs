@@ -93,7 +93,7 @@ units! {
         "What is counted apart: `consumer`, `address` (IPv6 by its /64), `route` (all callers together), `claim.NAME` or `header.NAME`.";
     /// A part of a cache key.
     KeyPart(crate::cache::KeyPart) = "key part", "^(consumer|query|query\\.\\S+|header\\.\\S+)$", ["query.page", "query", "consumer", "header.accept-language"],
-        "A part of the cache key: `consumer` (never shared between callers), `query` (the whole), `query.NAME` or `header.NAME`.";
+        "A part of the cache key: `consumer` (the caller, with all that the origin is told of it: never shared between callers), `query` (the whole), `query.NAME` or `header.NAME` (as the origin gets it).";
     /// The name of a secret's binding.
     Secret(String) = "secret name", "^[A-Z][A-Z0-9_]{0,63}$", ["PARTNER_KEY"],
         "The name of a secret's binding: capital letters, digits and `_`. The value never stands in a route file.";

@@ -20,8 +20,8 @@ const METHOD: usize = 32;
 pub struct Request<'a> {
     pub method: &'a str,
     pub https: bool,
-    /// As the client wrote it, with its port: for `Forwarded`.
-    pub authority: &'a str,
+    /// The host with its port, unless that is the scheme's own: what origins are told, and cache keys hold.
+    pub authority: Cow<'a, str>,
     pub host: Cow<'a, str>,
     pub path: Cow<'a, str>,
     pub query: Option<Cow<'a, str>>,
@@ -42,7 +42,8 @@ impl<H: Host> Exchange<'_, H> {
         }
         let path = path::canonical(target.path, Leniency { encoded_slashes: true })?;
         let query = target.query.map(path::canonical_query).transpose()?;
-        Ok(Request { method, https: target.https, authority: target.authority, host, path, query })
+        let authority = host::authority(target.authority, &host, target.https);
+        Ok(Request { method, https: target.https, authority, host, path, query })
     }
 
     /// The answer to a CORS preflight: before authentication, which browsers leave out of it.

@@ -15,6 +15,7 @@ use crate::upstream::forwarded::{self, Hops};
 use crate::upstream::{choose, hop};
 
 impl<H: Host> Exchange<'_, H> {
+    /// `sent` are the edits of [`Exchange::outbound`], where somebody has made them already.
     pub(super) async fn forward(
         &mut self,
         shared: &Shared,
@@ -22,26 +23,14 @@ impl<H: Host> Exchange<'_, H> {
         forward: &Forward,
         request: &Request<'_>,
         params: &Params<'_, '_>,
+        sent: Option<Vec<Edit>>,
     ) -> Result<Relay, Fault> {
         let view = View::many(self.host, Message::Request);
         let websocket = hop::is_websocket(request.method, &view);
-        let mut edits = hop::request_edits(&view, websocket)?;
-        let claims = &shared.claim_headers;
-        let reserved = |name: &&str| {
-            auth::is_reserved(None, name) || claims.iter().any(|claim| auth::same_field(claim, name))
+        let edits = match sent {
+            Some(edits) => edits,
+            None => self.outbound(&view, shared, route, request, websocket)?,
         };
-        edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned().into())));
-        edits.extend(self.told(&view, shared, request)?);
-        if let Hops::Forward(edit) = forwarded::max_forwards(request.method, &view) {
-            edits.push(edit);
-        }
-        if let Some(rule) = &route.auth {
-            if !rule.keep_credentials {
-                edits.push(Edit::Remove("authorization".into()));
-            }
-            self.introduce(shared, rule, &mut edits);
-        }
-        edits.extend(route.headers.request.iter().cloned());
 
         let path = match &forward.rewrite {
             Some(rewrite) => rewrite.apply(|name| params.get(name))?,
@@ -69,6 +58,35 @@ impl<H: Host> Exchange<'_, H> {
         Ok(Relay { answer, bodiless: None, edits, store: None })
     }
 
+    /// Edits that make of a client's request the one that an origin gets.
+    pub(super) fn outbound(
+        &self,
+        view: &View<'_, H>,
+        shared: &Shared,
+        route: &Route,
+        request: &Request<'_>,
+        websocket: bool,
+    ) -> Result<Vec<Edit>, Fault> {
+        let mut edits = hop::request_edits(view, websocket)?;
+        let claims = &shared.claim_headers;
+        let reserved = |name: &&str| {
+            auth::is_reserved(None, name) || claims.iter().any(|claim| auth::same_field(claim, name))
+        };
+        edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned().into())));
+        edits.extend(self.told(view, shared, request)?);
+        if let Hops::Forward(edit) = forwarded::max_forwards(request.method, view) {
+            edits.push(edit);
+        }
+        if let Some(rule) = &route.auth {
+            if !rule.keep_credentials {
+                edits.push(Edit::Remove("authorization".into()));
+            }
+            self.introduce(shared, rule, &mut edits);
+        }
+        edits.extend(route.headers.request.iter().cloned());
+        Ok(edits)
+    }
+
     /// What an origin is told of the way here.
     pub(super) fn told(
         &self,
@@ -79,7 +97,7 @@ impl<H: Host> Exchange<'_, H> {
         let address = self.host.fact(Fact::Address).unwrap_or_default();
         let scheme = if request.https { "https" } else { "http" };
         let address = forwarded::without_port(&address);
-        let client = forwarded::Client { address, host: request.authority, scheme };
+        let client = forwarded::Client { address, host: &request.authority, scheme };
         let gateway = &shared.gateway;
         let mut edits = forwarded::request_edits(view, &client, &gateway.name, gateway.trust_forwarded)?;
         edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone().into()));

@@ -76,7 +76,8 @@ impl<H: Host> Exchange<'_, H> {
         }
         match &route.action {
             Action::Forward(forward) => {
-                let answer = self.forward(shared, route, forward, &request, &found.params).await?;
+                let sent = cached.as_ref().and_then(stored::Cached::sent);
+                let answer = self.forward(shared, route, forward, &request, &found.params, sent).await?;
                 Ok(self.keep(shared, route, cached, answer))
             }
             Action::Combine(combine) => {

@@ -4,23 +4,87 @@ use super::admit::Request;
 use super::exchange::Exchange;
 use super::outcome::{Relay, Response, Store};
 use super::view::View;
-use crate::cache::{self, Outcome, Rule, Times, Verdict};
+use crate::cache::{self, Caller, KeyPart, Outcome, Rule, Subject, Times, Verdict};
 use crate::event::CacheUse;
 use crate::fault::{Fault, Reason};
-use crate::header::Edited;
+use crate::header::{Edited, Headers};
 use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{Host, Message};
-use crate::upstream::hop;
+use crate::upstream::{forwarded, hop};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// What the look-up said.
 pub enum Cached {
     /// The stored answer serves.
     Hit(Response),
-    /// Asked in vain: the upstream's answer may be stored under the key.
-    Miss { ask: cache::Ask, key: String, outcome: Outcome, requested: u64 },
+    /// Asked in vain: the upstream's answer may be stored under the key. `sent` are the edits that make the origin's
+    /// request, by which `Vary` is judged.
+    Miss { ask: cache::Ask, key: String, outcome: Outcome, requested: u64, sent: Vec<Edit> },
     /// The cache has no say.
     Bypass(Outcome),
+}
+
+impl Cached {
+    /// The edits that make the origin's request, if they were made.
+    pub(super) fn sent(&self) -> Option<Vec<Edit>> {
+        match self {
+            Cached::Miss { sent, .. } => Some(sent.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// The client's request as the origin gets it; made when the first field is looked at, which most hits never do.
+struct Outbound<'e, 'a, H: Host> {
+    way: &'e Exchange<'a, H>,
+    shared: &'e Shared,
+    route: &'e Route,
+    request: &'e Request<'e>,
+    made: OnceCell<Result<Made<'a, H>, Fault>>,
+}
+
+/// The client's fields, and the edits on them.
+type Made<'a, H> = (View<'a, H>, Vec<Edit>);
+
+impl<'a, H: Host> Outbound<'_, 'a, H> {
+    fn make(&self) -> Result<Made<'a, H>, Fault> {
+        let view = View::many(self.way.host, Message::Request);
+        let edits = self.way.outbound(&view, self.shared, self.route, self.request, false)?;
+        Ok((view, edits))
+    }
+
+    /// Fails if the request was looked at and cannot be sent: what was read of it then means nothing.
+    fn sound(&self) -> Result<(), Fault> {
+        match self.made.get() {
+            Some(Err(fault)) => Err(fault.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn edits(mut self) -> Result<Vec<Edit>, Fault> {
+        let made = self.made.take().unwrap_or_else(|| self.make());
+        made.map(|(_, edits)| edits)
+    }
+}
+
+impl<H: Host> Headers for Outbound<'_, '_, H> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let (view, edits) = self.made.get_or_init(|| self.make()).as_ref().ok()?;
+        let sent = Sent(Edited { base: view, edits });
+        sent.get(name).map(|value| Cow::Owned(value.into_owned()))
+    }
+}
+
+/// A request's fields as the origin gets them. But the origin that speaks of `Authorization` means the caller, also
+/// where it learns of him in other fields.
+struct Sent<'v>(Edited<'v>);
+
+impl Headers for Sent<'_> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        if name == "authorization" { self.0.base.get(name) } else { self.0.get(name) }
+    }
 }
 
 impl<H: Host> Exchange<'_, H> {
@@ -32,11 +96,10 @@ impl<H: Host> Exchange<'_, H> {
         request: &Request<'_>,
     ) -> Result<Cached, Fault> {
         let view = View::few(self.host, Message::Request);
-        let identity = self.event.identity.clone();
         let ask = if hop::is_websocket(request.method, &view) {
             Err("upgrade")
         } else {
-            cache::request_may_use(request.method, &view, rule, identity.is_some())
+            cache::request_may_use(request.method, &view, rule, self.event.identity.is_some())
         };
         let ask = match ask {
             Ok(ask) => ask,
@@ -45,31 +108,18 @@ impl<H: Host> Exchange<'_, H> {
                 return Ok(Cached::Bypass(Outcome::Bypass(why)));
             }
         };
-        let api = shared.apis.get(route.api as usize).map(|api| format!("{}/{}", api.name, api.version));
-        // A consumer's name is unique within its issuer only.
-        let consumer = identity.as_deref().and_then(|identity| {
-            let issuer = shared.issuers.get(identity.issuer as usize)?;
-            Some(format!("{} {}", issuer.issuer, identity.consumer))
-        });
-        let key = cache::key(
-            rule,
-            &api.unwrap_or_default(),
-            &request.host,
-            &request.path,
-            request.query.as_deref(),
-            consumer.as_deref(),
-            &view,
-        );
         self.event.cache = CacheUse::Miss;
+        let out = Outbound { way: self, shared, route, request, made: OnceCell::new() };
+        let key = self.key(rule, shared, route, request, &out);
+        out.sound()?;
         let mut outcome = Outcome::Request;
         if ask.wants_stored() {
             outcome = Outcome::UriMiss;
             if let Some(answer) = self.host.lookup(&key).await {
                 let stored = View::few(self.host, Message::Answer(answer));
-                let told = self.edited(shared, route);
-                let client = View::late(self.host, Message::Request);
-                let sent = Edited { base: &client, edits: &told };
-                match cache::judge(&ask, &stored, &sent, self.host.now()) {
+                let verdict = cache::judge(&ask, &stored, &out, self.host.now());
+                out.sound()?;
+                match verdict {
                     Verdict::Fresh(hit) => {
                         self.event.cache = CacheUse::Hit;
                         let mut edits = hit.edits(&shared.gateway.name);
@@ -93,17 +143,43 @@ impl<H: Host> Exchange<'_, H> {
                 "Nothing stored answers this request (only-if-cached).",
             ));
         }
-        Ok(Cached::Miss { ask, key, outcome, requested: self.host.now() })
+        Ok(Cached::Miss { ask, key, outcome, sent: out.edits()?, requested: self.host.now() })
     }
 
-    /// What the origin gets beside the client's own fields, as far as its answer may vary by it.
-    fn edited(&self, shared: &Shared, route: &Route) -> Vec<Edit> {
-        let mut edits = Vec::new();
-        if let Some(rule) = &route.auth {
-            self.introduce(shared, rule, &mut edits);
+    fn key(
+        &self,
+        rule: &Rule,
+        shared: &Shared,
+        route: &Route,
+        request: &Request<'_>,
+        sent: &dyn Headers,
+    ) -> String {
+        let api = shared.apis.get(route.api as usize).map(|api| format!("{}/{}", api.name, api.version));
+        let trusted = shared.gateway.trust_forwarded;
+        let proxied = trusted.then(|| forwarded::proxied(&View::many(self.host, Message::Request)));
+        let mut introduction = Vec::new();
+        let mut credentials = None;
+        if let Some(auth) = route.auth.as_ref().filter(|_| rule.key.contains(&KeyPart::Consumer)) {
+            self.introduce(shared, auth, &mut introduction);
+            credentials = auth.keep_credentials.then(|| self.header("authorization")).flatten();
         }
-        edits.extend(route.headers.request.iter().cloned());
-        edits
+        let caller = self.event.identity.as_deref().and_then(|identity| {
+            let issuer = &shared.issuers.get(identity.issuer as usize)?.issuer;
+            let (introduction, credentials) = (introduction.as_slice(), credentials.as_deref());
+            Some(Caller { issuer, consumer: &identity.consumer, introduction, credentials })
+        });
+        let subject = Subject {
+            api: api.as_deref().unwrap_or_default(),
+            https: request.https,
+            authority: &request.authority,
+            proxied: proxied.as_deref(),
+            path: &request.path,
+            query: request.query.as_deref(),
+            cors: route.cors.is_some(),
+            caller,
+            headers: sent,
+        };
+        cache::key(rule, &subject)
     }
 
     /// Stores an upstream's answer if it may be, and says what the cache did.
@@ -116,14 +192,13 @@ impl<H: Host> Exchange<'_, H> {
     ) -> Response {
         let name = &shared.gateway.name;
         match (cached, &route.cache) {
-            (Some(Cached::Miss { ask, key, outcome, requested }), Some(rule)) => {
+            (Some(Cached::Miss { ask, key, outcome, requested, sent }), Some(rule)) => {
                 let (request, answer) = (
                     View::late(self.host, Message::Request),
                     View::few(self.host, Message::Answer(relay.answer)),
                 );
                 let times = Times { requested, received: self.host.now() };
-                let told = self.edited(shared, route);
-                let sent = Edited { base: &request, edits: &told };
+                let sent = Sent(Edited { base: &request, edits: &sent });
                 let storable = cache::storable(rule, &ask, &sent, relay.answer.status, &answer, times);
                 let said =
                     cache::cache_status(name, outcome, Some(storable.as_ref().map(drop).map_err(|why| *why)));

@@ -35,6 +35,21 @@ pub fn canonical(authority: &str) -> Result<Cow<'_, str>, Fault> {
     name(host.strip_suffix('.').unwrap_or(host))
 }
 
+/// An authority in canonical form: `host`, which is [`canonical`] of `raw`, with its port unless that is the scheme's
+/// own. Borrowed where it has that form already.
+pub fn authority<'a>(raw: &'a str, host: &Cow<'a, str>, https: bool) -> Cow<'a, str> {
+    // The colons of an IPv6 address are no ports.
+    let port = raw.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    let own = if https { 443 } else { 80 };
+    match port.and_then(|port| port.parse::<u16>().ok()).filter(|port| *port != own) {
+        None => host.clone(),
+        Some(port) => {
+            let whole = format!("{host}:{port}");
+            if whole == raw { Cow::Borrowed(raw) } else { Cow::Owned(whole) }
+        }
+    }
+}
+
 /// The canonical form of a host pattern of a route file: a host name, or `*.` and a host name.
 ///
 /// # Errors
@@ -132,6 +147,29 @@ mod tests {
         ] {
             assert_eq!(canonical(authority).unwrap(), host, "{authority}");
             assert!(matches!(canonical(host).unwrap(), Cow::Borrowed(_)) || host.starts_with('['), "{host}");
+        }
+    }
+
+    #[test]
+    fn authorities_have_one_form() {
+        for (raw, https, form) in [
+            ("api.example.com", true, "api.example.com"),
+            ("API.example.com.", true, "api.example.com"),
+            ("api.example.com:", true, "api.example.com"),
+            ("api.example.com:443", true, "api.example.com"),
+            ("api.example.com:0443", true, "api.example.com"),
+            ("api.example.com:80", false, "api.example.com"),
+            ("api.example.com:80", true, "api.example.com:80"),
+            ("api.example.com:443", false, "api.example.com:443"),
+            ("API.example.com.:08443", true, "api.example.com:8443"),
+            ("[::1]", true, "[::1]"),
+            ("[0::1]:8787", true, "[::1]:8787"),
+        ] {
+            let host = canonical(raw).unwrap();
+            let once = authority(raw, &host, https);
+            assert_eq!(once, form, "{raw}");
+            assert_eq!(canonical(&once).unwrap(), host);
+            assert_eq!(authority(&once, &host, https), form);
         }
     }
 

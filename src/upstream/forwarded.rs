@@ -80,6 +80,41 @@ pub fn request_edits(
     Ok(edits)
 }
 
+/// What the proxy in front says of scheme and host, where it is trusted and so repeated to the origin, which makes
+/// links of it: two requests that differ in it have different answers. Addresses are left out.
+pub fn proxied(headers: &dyn Headers) -> String {
+    let mut said = String::new();
+    // No field value has a line feed: different values never make the same text.
+    for name in ["x-forwarded-host", "x-forwarded-proto"].iter().chain(RELATED) {
+        if let Some(value) = headers.get(name) {
+            said.push_str(&value);
+        } else {
+            said.push('\r');
+        }
+        said.push('\n');
+    }
+    if let Some(chain) = headers.get("forwarded") {
+        let bare = said.len();
+        let mut any = false;
+        for element in header::list(&chain) {
+            for pair in header::parameters(element) {
+                let name = pair.split_once('=').map_or(pair, |(name, _)| name.trim());
+                if !["for", "by"].iter().any(|node| name.eq_ignore_ascii_case(node)) {
+                    any = true;
+                    said.push_str(pair);
+                    said.push('\n');
+                }
+            }
+            // Some origins take the first element's word, others the last one's.
+            said.push('\r');
+        }
+        if !any {
+            said.truncate(bare);
+        }
+    }
+    said
+}
+
 /// The peer's address without its port: some hosts tell both (`192.0.2.1:443`, `[2001:db8::1]:443`).
 pub fn without_port(peer: &str) -> &str {
     if let Some(rest) = peer.strip_prefix('[') {

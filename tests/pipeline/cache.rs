@@ -4,7 +4,7 @@ use crate::scene::{Scene, refused};
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
-use tollgate::simulator::{Answered, Seen};
+use tollgate::simulator::{Answered, Seen, Visit};
 
 const ROUTES: &str = "
 routes:
@@ -16,6 +16,10 @@ routes:
   scoped: { match: GET /scoped, auth: { jwt: people }, scopes: [a], cache: { ttl: 10s, key: [consumer] } }
   small: { match: GET /small, auth: none, cache: { ttl: 10s, max: 9B } }
   any: { match: ANY /any, auth: none, cache: { ttl: 10s } }
+  told: { match: GET /told, auth: { jwt: people, claims: { x-account: tenant } }, cache: { ttl: 10s, key: [consumer] } }
+  kept: { match: GET /kept, auth: { jwt: people, keep_credentials: true }, cache: { ttl: 10s, key: [consumer] } }
+  tenant: { match: GET /tenant, auth: none, cache: { ttl: 10s, key: [header.x-tenant] } }
+  each: { match: GET /each, auth: { jwt: people }, cache: { ttl: 10s, key: [header.authorization] } }
 ";
 
 /// An origin that numbers its answers.
@@ -145,6 +149,122 @@ fn authenticated_answers_are_kept_apart_by_consumer_or_not_at_all() {
     let allowed = public.token(json!({ "scope": "a" }));
     public.get_as(&allowed, "/shop/scoped");
     refused(&public.get_as(&public.token(json!({})), "/shop/scoped"), 403, "scope-insufficient");
+}
+
+/// Whatever the origin is told of the caller may stand in its answer.
+#[test]
+fn two_tokens_of_one_consumer_share_only_what_the_origin_cannot_tell_apart() {
+    for (path, claims, same) in [
+        ("/shop/mine", json!({ "scope": "a b" }), false),
+        ("/shop/mine", json!({ "tenant": "other" }), true),
+        ("/shop/told", json!({ "tenant": "other" }), false),
+        ("/shop/told", json!({ "iat": 1 }), true),
+        ("/shop/kept", json!({ "iat": 1 }), false),
+    ] {
+        let scene = scene(|answer| answer);
+        let (token, other) = (scene.token(json!({})), scene.token(claims.clone()));
+        let first = scene.get_as(&token, path).body;
+        assert_eq!(scene.get_as(&other, path).body == first, same, "{path} {claims}");
+        assert_eq!(scene.get_as(&token, path).body, first, "{path} {claims}");
+    }
+    // The token itself in the key tells callers apart even where it is not passed on.
+    let scene = scene(|answer| answer);
+    let (ada, bob) = (scene.token(json!({})), scene.token(json!({ "sub": "bob" })));
+    let first = scene.get_as(&ada, "/shop/each").body;
+    assert_ne!(scene.get_as(&bob, "/shop/each").body, first);
+    assert_eq!(scene.get_as(&ada, "/shop/each").body, first);
+}
+
+/// Origins put scheme, host and port into links and redirects.
+#[test]
+fn answers_belong_to_a_scheme_and_an_authority() {
+    let scene = scene(|answer| answer);
+    let ask =
+        |origin: &str| scene.send(&Visit::new(&scene.world, "GET", &format!("{origin}/shop/ruled"))).body;
+    let first = ask("https://api.test");
+    let told = scene.last().header("x-forwarded-host").map(str::to_owned);
+    for same in [
+        "https://api.test:443",
+        "https://API.test",
+        "https://api.test.",
+        "https://api.test:",
+        "https://api.test:0443",
+    ] {
+        assert_eq!(ask(same), first, "{same}");
+    }
+    for other in ["http://api.test", "https://api.test:8443", "https://api.test:80", "http://api.test:443"] {
+        assert_ne!(ask(other), first, "{other}");
+    }
+    // What the origin is told is as canonical as the key, or one client could choose how another's links look.
+    scene.world.pass(20_000);
+    ask("https://API.test.:0443");
+    assert_eq!(scene.last().header("x-forwarded-host").map(str::to_owned), told);
+    ask("https://API.test:08443");
+    assert_eq!(scene.last().header("x-forwarded-host"), Some("api.test:8443"));
+}
+
+#[test]
+fn behind_a_trusted_proxy_its_word_of_scheme_and_host_counts() {
+    let scene = Scene::new("trust_forwarded: true\n", ROUTES);
+    let count = Rc::new(Cell::new(0));
+    scene.world.origin("origin.internal", move |_| {
+        count.set(count.get() + 1);
+        Answered::json(&format!("\"answer {}\"", count.get()))
+    });
+    let ask = |fields: &[(&str, &str)]| {
+        let visit =
+            fields.iter().fold(scene.visit("GET", "/shop/ruled"), |v, (name, value)| v.header(name, value));
+        scene.send(&visit).body
+    };
+    let first = ask(&[]);
+    assert_eq!(ask(&[("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.7;by=_a")]), first);
+    for fields in [
+        [("x-forwarded-host", "other.test")],
+        [("x-forwarded-proto", "http")],
+        [("x-forwarded-port", "8443")],
+        [("x-forwarded-prefix", "/other")],
+        [("forwarded", "for=192.0.2.7;host=other.test, for=192.0.2.8")],
+        [("forwarded", "for=192.0.2.7;Proto=http")],
+    ] {
+        assert_ne!(ask(&fields), first, "{fields:?}");
+    }
+    assert_eq!(ask(&[]), first);
+}
+
+/// `Vary` and the key speak of the request that the origin got.
+#[test]
+fn fields_count_as_the_origin_gets_them() {
+    // What the gateway takes away or replaces cannot plant an answer for others.
+    for (path, vary, plant) in [
+        ("/shop/ruled", "x-tenant", [("connection", "x-tenant"), ("x-tenant", "victim")]),
+        ("/shop/tenant", "accept", [("connection", "x-tenant"), ("x-tenant", "victim")]),
+        ("/shop/ruled", "x-real-ip", [("x-real-ip", "192.0.2.9"), ("x-tenant", "victim")]),
+    ] {
+        let scene = scene(move |answer| answer.header("vary", vary));
+        let planted = plant.iter().fold(scene.visit("GET", path), |v, (name, value)| v.header(name, value));
+        let planted = scene.send(&planted).body;
+        let victim = scene.send(&scene.visit("GET", path).header("x-tenant", "victim")).body;
+        assert_eq!(victim == planted, vary == "x-real-ip", "{path} {vary}");
+    }
+    for (vary, field, same) in [
+        // Each client of its own address, whatever it says.
+        ("x-forwarded-for", "x-forwarded-for", false),
+        ("forwarded", "forwarded", false),
+        ("x-request-id", "x-request-id", false),
+        // The gateway's word, the same for both.
+        ("x-forwarded-host", "x-forwarded-host", true),
+        ("x-forwarded-proto", "x-forwarded-proto", true),
+        ("via", "x-other", true),
+    ] {
+        let scene = scene(move |answer| answer.header("vary", vary));
+        let first = scene.send(&scene.visit("GET", "/shop/ruled").header(field, "a")).body;
+        let second = scene.visit("GET", "/shop/ruled").header(field, if same { "b" } else { "a" });
+        assert_eq!(scene.send(&second.from("192.0.2.77")).body == first, same, "{vary}");
+    }
+    // The origin that says `Vary: Authorization` means the caller, in whatever form it learns of him.
+    let scene = scene(|answer| answer.header("cache-control", "public").header("vary", "authorization"));
+    let (ada, bob) = (scene.token(json!({})), scene.token(json!({ "sub": "bob" })));
+    assert_ne!(scene.get_as(&ada, "/shop/ours").body, scene.get_as(&bob, "/shop/ours").body);
 }
 
 #[test]

@@ -78,6 +78,15 @@ pub enum CacheUse {
 
 /// Shared caching by RFC 9111. Only `GET`; nothing that the origin marks `private` or `no-store`, nothing with
 /// `Set-Cookie`; answers to callers with a token only where `key` holds `consumer` or the origin allows it (§3.5).
+///
+/// The key holds scheme, host, port and path, what `key` adds, and behind a trusted proxy what that says of scheme and
+/// host. `consumer` adds the issuer, the consumer and every field by which the origin learns of the caller: scopes,
+/// `claims`, and the token where `keep_credentials` passes it on. So two tokens of one consumer share an answer only
+/// if the origin cannot tell them apart. The origin gets all of the query and of the client's fields, whatever `key`
+/// says: name there what its answers depend on and its `Vary` does not name.
+///
+/// Unsafe methods do not invalidate what is stored (§4.4), and nothing is revalidated: it serves until its time is
+/// over.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Cache {
     /// How long an answer is fresh where the origin does not say. Default: only what the origin says.
@@ -85,7 +94,7 @@ pub struct Cache {
     /// `ttl` counts also where the origin says otherwise. Default: false.
     #[serde(rename = "override")]
     pub override_origin: Option<bool>,
-    /// What beside host and path makes a key. Default: the whole query.
+    /// What beside scheme, host, port and path makes a key. Default: the whole query.
     #[schemars(length(min = 1, max = 16))]
     pub key: Option<Vec<KeyPart>>,
     /// Largest body that is stored. Default: 10MiB.

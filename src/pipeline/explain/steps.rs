@@ -268,7 +268,7 @@ fn look_up(
         })
         .collect();
     let parts = if parts.is_empty() { "the whole query".to_owned() } else { parts.join(", ") };
-    let step = Step::new("cache", format!("fresh for {ttl}; key: host, path, {parts}"))
+    let step = Step::new("cache", format!("fresh for {ttl}; key: scheme, authority, path, {parts}"))
         .say(format!("bodies up to {} bytes", rule.max_bytes));
     // The host has nothing stored and answers at once: this is the way of a miss.
     match way.look_up(rule, shared, route, request).now_or_never() {
@@ -296,7 +296,7 @@ fn timeout(route: &Route) -> Step {
 fn forward(way: &mut Way<'_>, shared: &Shared, request: &Request<'_>, found: &Found<'_, '_>) -> Step {
     let route = &found.route;
     let Action::Forward(rule) = &route.action else { return Step::new("upstream", "none") };
-    let result = way.forward(shared, route, rule, request, &found.params).now_or_never();
+    let result = way.forward(shared, route, rule, request, &found.params, None).now_or_never();
     let sent = way.host.sent.take();
     // Whoever sends nothing was refused; whoever does is told that nothing answers, which is no news.
     let (Some(first), Some(attempt)) = (sent.first(), way.event.attempts.first()) else {

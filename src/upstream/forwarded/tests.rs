@@ -53,6 +53,31 @@ fn trusted_fields_are_continued() {
 }
 
 #[test]
+fn a_proxys_word_of_scheme_and_host() {
+    let of = |lines: &[(&str, &str)]| proxied(&fields(lines));
+    let none = of(&[]);
+    assert_eq!(
+        of(&[("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=1.2.3.4;By=_a, for=\"[::1]\"")]),
+        none
+    );
+    let all = [
+        none,
+        of(&[("x-forwarded-host", "a")]),
+        of(&[("x-forwarded-host", "")]),
+        of(&[("x-forwarded-proto", "a")]),
+        of(&[("x-forwarded-port", "a")]),
+        of(&[("forwarded", "host=a")]),
+        of(&[("forwarded", "HOST=b;for=1.2.3.4")]),
+        of(&[("forwarded", "proto=a")]),
+        of(&[("forwarded", "for=1.2.3.4, host=a")]),
+        of(&[("forwarded", "host=a, for=1.2.3.4")]),
+    ];
+    for (at, one) in all.iter().enumerate() {
+        assert!(!all.iter().skip(at + 1).any(|other| other == one), "{one:?}");
+    }
+}
+
+#[test]
 fn who_is_the_client() {
     let peer = "10.0.0.1";
     for (lines, expected) in [
