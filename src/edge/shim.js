@@ -266,7 +266,12 @@ function within(call, operation, promise, most) {
 /** A request whose client went away ends in the middle: its promises never settle. What it left in the wasm goes when
  * the request itself does. @type {FinalizationRegistry<{ task: number, generation: number }>} */
 const abandoned = new FinalizationRegistry((left) => {
-  if (left.generation === generation && wasm) call("forget", left.task);
+  if (left.generation !== generation || !wasm) return;
+  try {
+    call("forget", left.task);
+  } catch (trap) {
+    fail(trap);
+  }
 });
 
 /** One request, and what it holds. */
@@ -277,6 +282,8 @@ class Call {
     this.env = env;
     this.ctx = ctx;
     this.generation = generation;
+    /** It sends events, and nobody waits for an answer. */
+    this.flushes = false;
     /** What is left of it in the wasm while it waits. */
     this.left = { task: -1, generation: -1 };
     this.done = false;
@@ -337,6 +344,10 @@ class Call {
   lost(trap) {
     fail(trap);
     this.left.generation = -1;
+    if (this.flushes) {
+      this.done = true;
+      return this.resolve?.(null);
+    }
     let response;
     try {
       ready();
@@ -488,6 +499,7 @@ class Call {
   async flush(after) {
     await scheduler.wait(after);
     const flushing = new Call(this.request, this.env, this.ctx);
+    flushing.flushes = true;
     try {
       ready();
       current = flushing;

@@ -1,10 +1,18 @@
-// Stands before the shim and lets the limiter's objects fail: `GET /outage/throw` and `/outage/hang` begin it,
-// `/outage/` ends it. The gateway itself is the built one.
-import gateway, { JournalObject, LimiterObject as Real } from "./index.js";
+// Stands before the shim and lets objects fail: `GET /outage/throw` and `/outage/hang` begin it for the limiter's,
+// `/outage/journal` lets the journal's wait, `/outage/` ends it; `/outage` says how many wait. The gateway itself is
+// the built one.
+import gateway, { JournalObject as RealJournal, LimiterObject as RealLimiter } from "./index.js";
 
-let outage = "";
-export { JournalObject };
-export class LimiterObject extends Real {
+let outage = "", waiting = 0;
+export class JournalObject extends RealJournal {
+  /** @param {string} message */
+  async ask(message) {
+    for (waiting++; outage === "journal"; ) await scheduler.wait(5);
+    waiting--;
+    return super.ask(message);
+  }
+}
+export class LimiterObject extends RealLimiter {
   /** @param {string} message */
   async ask(message) {
     if (outage === "throw") throw new Error("the object is not there");
@@ -16,8 +24,8 @@ export default {
   /** @param {Request} request @param {any} env @param {any} ctx */
   fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
-    if (!pathname.startsWith("/outage/")) return gateway.fetch(request, env, ctx);
-    outage = pathname.slice(8);
-    return new Response(null, { status: 204 });
+    if (pathname.startsWith("/outage/")) outage = pathname.slice(8);
+    else if (pathname !== "/outage") return gateway.fetch(request, env, ctx);
+    return Response.json({ waiting });
   },
 };

@@ -10,7 +10,7 @@ import { wild } from "./wild.mjs";
 const held = [];
 const holding = await wild((_, response) => void held.push(response));
 const place = await scene({
-  gateway: { build: join(TOP, "build/trap") },
+  gateway: { build: join(TOP, "build/trap"), entry: join(TOP, "tests/worker/outage.mjs") },
   files: () => ({
     "t/v1.yaml": `
 tollgate: 1
@@ -69,4 +69,17 @@ test("objects count on after a trap, in their own storage", async () => {
   await gateway.get("/_tollgate/trap");
   assert.equal((await gateway.get("/t/echo/few")).status, 200);
   assert.equal((await gateway.get("/t/echo/few")).problem, "quota-exhausted");
+});
+
+test("a trap while events are on their way leaves no event of a request that nobody sent", async () => {
+  const faults = async () => (await gateway.admin("/_tollgate/events?limit=500")).json.events.filter((/** @type {any} */ event) => event.reason === "gateway-fault").map((/** @type {any} */ event) => event.id);
+  const before = await faults();
+  await gateway.get("/outage/journal");
+  await gateway.get("/t/echo/open");
+  await until(async () => (await gateway.get("/outage")).json.waiting > 0, "the flush at the journal");
+  const trapped = await gateway.get("/_tollgate/trap");
+  await gateway.get("/outage/");
+  await until(async () => (await gateway.get("/outage")).json.waiting === 0, "the journal's answer");
+  await gateway.event(trapped);
+  assert.deepEqual((await faults()).filter((/** @type {string} */ id) => !before.includes(id)), [trapped.headers["x-request-id"]]);
 });
