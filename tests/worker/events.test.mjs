@@ -1,7 +1,9 @@
 // Every answer can be asked about afterwards, by those who may.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ADMIN_TOKEN, startGateway, until } from "./harness.mjs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { ADMIN_TOKEN, TOP, startGateway, until } from "./harness.mjs";
 import { bearer, scene, token } from "./scene.mjs";
 
 const FILE = `
@@ -21,6 +23,7 @@ routes:
   one: { match: "GET /echo/one", limits: [one] }
   reset: { match: "GET /reset" }
   stall: { match: "GET /stall", timeout: { headers: 200ms, total: 200ms } }
+  patient: { match: "GET /patient", rewrite: /stall, timeout: { headers: 60s, total: 60s } }
   small: { match: "POST /small", body: { max: 1KiB } }
   whole: { match: "GET /whole", combine: { item: { upstream: a, path: "/items/lamp" }, orders: { upstream: b, path: "/orders" } } }
 `;
@@ -148,4 +151,24 @@ test("many events arrive whole: none is lost, none stands twice", async () => {
   }, "200 events");
   assert.equal(new Set(found).size, found.length);
   assert.ok(![...ids].some((id) => before.has(id)));
+});
+
+test("a client that goes away leaves an event", async () => {
+  // The platform drops such a request without a word: what the garbage collector finds is recorded.
+  const bare = await startGateway({ routes: place.routes, entry: join(TOP, "tests/worker/watch.mjs"), v8Flags: ["--expose-gc"] });
+  try {
+    const before = place.a.seen.length;
+    const socket = connect(bare.port, "127.0.0.1", () => void socket.write("GET /e/patient HTTP/1.1\r\nHost: h\r\n\r\n"));
+    await until(() => place.a.seen.slice(before).some(({ url }) => url === "/stall"), "the request at the origin");
+    socket.resetAndDestroy();
+    const event = await until(async () => {
+      await bare.get("/watch/gc");
+      const { events } = (await bare.admin("/_tollgate/events?limit=500")).json;
+      return events.find((/** @type {any} */ event) => event.reason === "client-gone");
+    }, "the event");
+    assert.deepEqual([event.status, event.route, event.attempts[0].target], [499, "e/v1/patient", place.a.url]);
+    assert.doesNotMatch(bare.process.log, /trapped/);
+  } finally {
+    await bare.stop();
+  }
 });

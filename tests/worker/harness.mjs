@@ -88,9 +88,9 @@ export function compilePlan(routes, environment = "dev") {
  * The configuration of workerd (Cap'n Proto text) for workers, each on a port of its own.
  * @param {{ name: string, port: number, modules: Record<string, string>, classes?: string[], bindings?: string[], cfBlobHeader?: string }[]} workers
  *   modules: name in the worker → path, the first being the entry
- * @param {{ state: string, external?: Record<string, string> }} settings external: service → address
+ * @param {{ state: string, external?: Record<string, string>, v8Flags?: string[] }} settings external: service → address
  */
-export function configure(workers, { state, external = {} }) {
+export function configure(workers, { state, external = {}, v8Flags = [] }) {
   const services = [
     '(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))',
     `(name = "cache", worker = (modules = [(name = "cache.js", esModule = embed "cache.js")], compatibilityDate = ${text(COMPATIBILITY_DATE)}))`,
@@ -109,14 +109,15 @@ export function configure(workers, { state, external = {} }) {
       cacheApiOutbound = "cache"))`);
   }
   const sockets = workers.map(({ name, port, cfBlobHeader }) => `(name = ${text(name)}, address = "127.0.0.1:${port}", service = ${text(name)}, http = (${cfBlobHeader ? `cfBlobHeader = ${text(cfBlobHeader)}` : ""}))`);
-  return `using Workerd = import "/workerd/workerd.capnp";\nconst config :Workerd.Config = (\n  services = [\n    ${services.join(",\n    ")}\n  ],\n  sockets = [${sockets.join(", ")}]\n);\n`;
+  return `using Workerd = import "/workerd/workerd.capnp";\nconst config :Workerd.Config = (\n  services = [\n    ${services.join(",\n    ")}\n  ],\n  sockets = [${sockets.join(", ")}],\n  v8Flags = [${v8Flags.map(text).join(", ")}]\n);\n`;
 }
 
 /** One workerd process. */
 export class Workerd {
-  /** @param {Parameters<typeof configure>[0]} workers @param {{ state?: string, external?: Record<string, string>, quiet?: boolean, more?: string[] }} [settings] more: arguments for workerd */
-  constructor(workers, { state = scratch("state"), external = {}, quiet = true, more = [] } = {}) {
+  /** @param {Parameters<typeof configure>[0]} workers @param {{ state?: string, external?: Record<string, string>, quiet?: boolean, more?: string[], v8Flags?: string[] }} [settings] more: arguments for workerd */
+  constructor(workers, { state = scratch("state"), external = {}, quiet = true, more = [], v8Flags = [] } = {}) {
     this.more = more;
+    this.v8Flags = v8Flags;
     this.workers = workers;
     this.state = state;
     this.external = external;
@@ -215,13 +216,13 @@ export function gatewayWorker({ name = "gateway", build = join(TOP, "build"), pl
 /**
  * Starts one gateway.
  * @param {{ routes?: Record<string, string> | string, plan?: string, environment?: string, build?: string, state?: string,
- *   vars?: Record<string, string>, services?: Record<string, string>, cfBlobHeader?: string, quiet?: boolean, entry?: string, without?: string[] }} [settings]
+ *   vars?: Record<string, string>, services?: Record<string, string>, cfBlobHeader?: string, quiet?: boolean, entry?: string, without?: string[], v8Flags?: string[] }} [settings]
  *   routes: compiled first; plan: used as it is; services: binding name → address of an origin; build: folder of the build
  */
-export async function startGateway({ routes, plan, environment, services = {}, state, quiet, ...rest } = {}) {
+export async function startGateway({ routes, plan, environment, services = {}, state, quiet, v8Flags, ...rest } = {}) {
   const port = await freePort();
   const worker = gatewayWorker({ port, plan: plan ?? (routes ? compilePlan(routes, environment) : undefined), services: Object.keys(services), ...rest });
-  const process = await new Workerd([worker], { state, external: services, quiet }).start();
+  const process = await new Workerd([worker], { state, external: services, quiet, v8Flags }).start();
   return new Gateway(process, port);
 }
 

@@ -1,4 +1,4 @@
-// Stands before the shim and tells how large the wasm's memory is.
+// Stands before the shim and tells how large the wasm's memory is; `/watch/gc` collects garbage (`--expose-gc`).
 import gateway, { JournalObject, LimiterObject } from "./index.js";
 
 export { JournalObject, LimiterObject };
@@ -13,7 +13,9 @@ WebAssembly.Instance = /** @type {any} */ (function (/** @type {any} */ module, 
 export default {
   /** @param {Request} request @param {any} env @param {any} ctx */
   fetch(request, env, ctx) {
-    if (new URL(request.url).pathname !== "/watch") return gateway.fetch(request, env, ctx);
+    const { pathname } = new URL(request.url);
+    if (pathname === "/watch/gc") /** @type {any} */ (globalThis).gc();
+    else if (pathname !== "/watch") return gateway.fetch(request, env, ctx);
     return Response.json({ memory: memory?.buffer.byteLength ?? 0 });
   },
 };
