@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { checksum } from "../origins/origin.mjs";
-import { raw, sleep, statusOf } from "./harness.mjs";
+import { raw, sleep, statusOf, until } from "./harness.mjs";
 import { APP, scene } from "./scene.mjs";
 
 const place = await scene({
@@ -115,17 +115,13 @@ test("a WebSocket passes", async () => {
   socket.write(`GET /p/long/socket HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`);
   let held = Buffer.alloc(0);
   socket.on("data", (part) => (held = Buffer.concat([held, part])));
-  const until = async (/** @type {() => boolean} */ done) => {
-    for (let tries = 0; !done() && tries < 200; tries++) await sleep(10);
-    assert.ok(done(), held.toString("latin1"));
-  };
-  await until(() => held.includes("\r\n\r\n"));
+  await until(() => held.includes("\r\n\r\n"), "the handshake's answer");
   assert.match(held.toString("latin1"), /^HTTP\/1\.1 101/);
   assert.ok(held.toString("latin1").includes(createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64")));
   held = Buffer.alloc(0);
   const mask = Buffer.from([1, 2, 3, 4]), text = Buffer.from("hello");
   socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length]), mask, Buffer.from(text.map((byte, i) => byte ^ mask[i & 3]))]));
-  await until(() => held.length >= 7);
+  await until(() => held.length >= 7, "the echo");
   assert.equal(held.subarray(2).toString(), "hello");
   socket.destroy();
 });
@@ -145,8 +141,7 @@ for (const [what, path, status, problem] of failures) test(`an origin that ${wha
 });
 
 test("a timed-out upstream request is aborted", async () => {
-  for (let tries = 0; place.a.state.closedStalls === 0 && tries < 100; tries++) await sleep(20);
-  assert.ok(place.a.state.closedStalls > 0);
+  await until(() => place.a.state.closedStalls > 0, "the end of the stalled request");
 });
 
 test("an origin that breaks off its body breaks off ours", async () => {
