@@ -85,7 +85,7 @@ struct Run {
     isolates: Vec<(usize, Gateway)>,
     /// Isolates that there ever were.
     born: usize,
-    /// Parts in 1,000 of the messages that are lost, whose answer is lost, and that are answered late.
+    /// Parts in 1,000 of the messages that are lost or far too late, whose answer is lost, and that are answered late.
     faults: Rc<RefCell<(Rng, [u32; 3])>>,
     /// No message was ever lost, and the clock never went back.
     faultless: bool,
@@ -109,7 +109,8 @@ impl Run {
         world.faults(Class::Limiter, move |_, _| {
             let (random, [lost, mute, late]) = &mut *shared.borrow_mut();
             match random.u32(0..1000) {
-                at if at < *lost => Fault::Lost,
+                // Some of them come after all, when nobody waits any more; refunds too.
+                at if at < *lost => [Fault::Lost, Fault::Delayed(random.u64(1..3_000))][random.usize(0..2)],
                 at if at < *lost + *mute => Fault::AnswerLost,
                 // Up to and beyond the deadline of 500 ms, which is no odd number.
                 at if at < *lost + *mute + *late => Fault::Late(random.u64(1..700) | 1),

@@ -34,7 +34,7 @@ pub enum Message<'a> {
         /// The limits, all of the object's key, none twice.
         limits: Vec<Ask<'a>>,
     },
-    /// Take back a charge that was admitted.
+    /// Take back a charge that was admitted, also one that has not come yet.
     Refund {
         /// The charge's id.
         id: Cow<'a, str>,
@@ -57,7 +57,8 @@ pub struct Ask<'a> {
 pub enum Reply {
     /// A verdict for each limit of a charge, in its order. All were charged if all admit, otherwise none.
     Verdicts(Vec<Verdict>),
-    /// Whether anything was taken back: `false` where the id is unknown or was refunded before.
+    /// Whether anything was taken back: `false` where the id is unknown (a charge of that id will count nothing) or was
+    /// refunded before.
     Refunded(bool),
     /// Nothing was done.
     Refused(ObjectError),
@@ -73,6 +74,8 @@ pub enum ObjectError {
     /// Newer code wrote the rows of these limits (indexes into the charge), or they are damaged. The rest of the
     /// charge may be asked again without them.
     NewerRows(Vec<u16>),
+    /// The charge's id was charged or refunded before: nothing more is charged.
+    KnownId,
     /// The object's storage failed.
     Storage,
     /// A word of newer code.
@@ -258,6 +261,7 @@ impl Reply {
                 wire.error = match error {
                     ObjectError::NewerMessage => "version",
                     ObjectError::Malformed => "malformed",
+                    ObjectError::KnownId => "known",
                     ObjectError::NewerRows(rows) => {
                         wire.rows.clone_from(rows);
                         "rows"
@@ -288,6 +292,7 @@ impl Reply {
             return Ok(Reply::Refused(match wire.error.as_ref() {
                 "version" => ObjectError::NewerMessage,
                 "malformed" => ObjectError::Malformed,
+                "known" => ObjectError::KnownId,
                 "storage" => ObjectError::Storage,
                 "rows" if wire.rows.iter().any(|row| usize::from(*row) < limits) => {
                     ObjectError::NewerRows(wire.rows)

@@ -8,7 +8,7 @@
 //! [`fields`] tells the client. All limits of one charge must hold, or none is charged. Where a request's limits live
 //! in several objects they are asked one after another, and a refusal refunds the earlier ones: never over-admitted,
 //! but a charge that awaits its refund may refuse a concurrent request, and a refund that is lost stays charged
-//! until its window ends.
+//! until its window ends. The refund of a charge that is still under way takes its place: it will count nothing.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,14 +6,16 @@
 //!
 //! Rows (`version` is that of their meaning; a newer one is neither read nor written):
 //! - `limits(id, version, state, lapses)`: one per limit, see [`State::encode`];
-//! - `charges(id, version, taken, lapses)`: one per charge that may be refunded, kept for [`REFUNDABLE_MS`]; `taken`
-//!   lists limit, cost and state after the charge.
+//! - `charges(id, version, taken, lapses)`: one per charge that may be refunded, kept for [`REFUNDABLE_MS`] at least;
+//!   `taken` lists limit, cost and state after the charge. It is empty once refunded, and where a refund overtook its
+//!   charge: a charge whose id is there already counts nothing.
 //!
 //! Columns are only ever added, and `lapses` means the same in every version: from that moment on the row may go.
 
 use super::message::{Ask, Message, ObjectError, Reply};
 use super::{State, Verdict};
 use crate::sql::{Sql, SqlError, Value};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Version of the rows that this code writes, and the newest that it reads.
@@ -48,7 +50,7 @@ pub fn handle(sql: &dyn Sql, message: &str, now: u64) -> Handled {
     let reply = match Message::decode(message) {
         Err(error) => Reply::Refused(error),
         Ok(Message::Charge { id, limits }) => charge(sql, id.as_deref(), &limits, now, &mut alarm),
-        Ok(Message::Refund { id }) => match refund(sql, &id, now) {
+        Ok(Message::Refund { id }) => match refund(sql, &id, now, &mut alarm) {
             Ok(done) => Reply::Refunded(done),
             Err(_) => Reply::Refused(ObjectError::Storage),
         },
@@ -61,11 +63,10 @@ pub fn alarm(sql: &dyn Sql, now: u64) -> Option<u64> {
     let next = || -> Result<Option<u64>, SqlError> {
         sql.query("DELETE FROM charges WHERE lapses<=?1", &[Value::int(now)])?;
         sql.query("DELETE FROM limits WHERE lapses<=?1", &[Value::int(now)])?;
-        earliest(sql)
+        Ok(earliest(sql, "limits")?.into_iter().chain(earliest(sql, "charges")?).min())
     };
     match next() {
         Ok(Some(lapses)) => Some(lapses.max(now.saturating_add(ALARM_APART_MS))),
-        // A charge without its limits has nothing that could be refunded.
         Ok(None) => {
             sql.delete_all();
             None
@@ -79,19 +80,22 @@ pub fn alarm(sql: &dyn Sql, now: u64) -> Option<u64> {
 }
 
 fn charge(sql: &dyn Sql, id: Option<&str>, limits: &[Ask<'_>], now: u64, alarm: &mut Option<u64>) -> Reply {
-    let rows = match select(sql, limits) {
+    let due = now.saturating_add(ALARM_APART_MS);
+    let rows = match select(sql, id, limits) {
         Ok(rows) => rows,
         // The usual reason is a new object: it costs nothing to try, and says the same error again otherwise.
         Err(_) => {
             // Tables without rows must go too, so the alarm is set whatever becomes of the charge.
-            *alarm = Some(now.saturating_add(ALARM_APART_MS));
-            let made = TABLES.iter().try_for_each(|table| sql.query(table, &[]).map(drop));
-            match made.and_then(|()| select(sql, limits)) {
+            *alarm = Some(due);
+            match tables(sql).and_then(|()| select(sql, id, limits)) {
                 Ok(rows) => rows,
                 Err(_) => return Reply::Refused(ObjectError::Storage),
             }
         }
     };
+    if rows.iter().any(|row| row.first() == Some(&Value::Null)) {
+        return Reply::Refused(ObjectError::KnownId);
+    }
     let (judged, unreadable) = judge(limits, &rows, now);
     if !unreadable.is_empty() {
         return Reply::Refused(ObjectError::NewerRows(unreadable));
@@ -102,17 +106,18 @@ fn charge(sql: &dyn Sql, id: Option<&str>, limits: &[Ask<'_>], now: u64, alarm: 
     if write(sql, limits, &judged).is_err() {
         return Reply::Refused(ObjectError::Storage);
     }
-    // An object has an alarm from its first row on; a further limit's row may lapse before it is due.
-    if judged.iter().any(|judged| judged.is_new)
-        && let Ok(Some(lapses)) = earliest(sql)
+    if let Some(id) = id {
+        // The alarm clears the table: looking for what has lapsed at each charge would read a minute's charges.
+        *alarm = Some(due);
+        if remember(sql, id, &taken(limits, &judged), now).is_err() {
+            // Charged, but the gateway must not believe that it can be refunded: it stays charged.
+            return Reply::Refused(ObjectError::Storage);
+        }
+    } else if judged.iter().any(|judged| judged.is_new)
+        && let Ok(Some(lapses)) = earliest(sql, "limits")
     {
-        *alarm = Some(lapses.max(now.saturating_add(ALARM_APART_MS)));
-    }
-    if let Some(id) = id
-        && remember(sql, id, limits, &judged, now).is_err()
-    {
-        // Charged, but the gateway must not believe that it can be refunded: it stays charged.
-        return Reply::Refused(ObjectError::Storage);
+        // An object has an alarm from its first row on; a further limit's row may lapse before it is due.
+        *alarm = Some(lapses.max(due));
     }
     Reply::Verdicts(judged.iter().map(|judged| judged.verdict).collect())
 }
@@ -163,17 +168,29 @@ fn uncharged(limits: &[Ask<'_>], judged: &[Judged], now: u64) -> Vec<Verdict> {
     .collect()
 }
 
-fn select(sql: &dyn Sql, limits: &[Ask<'_>]) -> Result<Vec<Vec<Value>>, SqlError> {
-    match limits {
+fn tables(sql: &dyn Sql) -> Result<(), SqlError> {
+    TABLES.iter().try_for_each(|table| sql.query(table, &[]).map(drop))
+}
+
+/// The rows of the limits, and one that begins with NULL where the charge's id is known.
+fn select(sql: &dyn Sql, id: Option<&str>, limits: &[Ask<'_>]) -> Result<Vec<Vec<Value>>, SqlError> {
+    let mut ids: Vec<Value> = limits.iter().map(|ask| Value::from(ask.limit.as_ref())).collect();
+    ids.extend(id.map(Value::from));
+    match (limits, id) {
         // Constant texts, which the database prepares once.
-        [one] => {
-            sql.query("SELECT id,version,state FROM limits WHERE id=?1", &[Value::from(one.limit.as_ref())])
-        }
-        many => {
+        ([_], None) => sql.query("SELECT id,version,state FROM limits WHERE id=?1", &ids),
+        ([_], Some(_)) => sql.query(
+            "SELECT id,version,state FROM limits WHERE id=?1 UNION ALL SELECT NULL,0,NULL FROM charges WHERE id=?2",
+            &ids,
+        ),
+        (many, id) => {
             let mut text = String::from("SELECT id,version,state FROM limits WHERE id IN(");
             placeholders(&mut text, 1, many.len());
             text.push(')');
-            let ids: Vec<Value> = many.iter().map(|ask| Value::from(ask.limit.as_ref())).collect();
+            if id.is_some() {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "UNION ALL SELECT NULL,0,NULL FROM charges WHERE id=?{}", ids.len());
+            }
             sql.query(&text, &ids)
         }
     }
@@ -217,59 +234,65 @@ fn placeholders(text: &mut String, first: usize, count: usize) {
     }
 }
 
-fn earliest(sql: &dyn Sql) -> Result<Option<u64>, SqlError> {
-    let rows = sql.query("SELECT MIN(lapses)FROM limits", &[])?;
+fn earliest(sql: &dyn Sql, table: &'static str) -> Result<Option<u64>, SqlError> {
+    let rows = sql.query(&format!("SELECT MIN(lapses)FROM {table}"), &[])?;
     let lapses = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
     Ok(lapses.map(|lapses| u64::try_from(lapses).unwrap_or(0)))
 }
 
-/// Keeps what a refund needs. An id that is known already keeps its first charge.
-fn remember(
-    sql: &dyn Sql,
-    id: &str,
-    limits: &[Ask<'_>],
-    judged: &[Judged],
-    now: u64,
-) -> Result<(), SqlError> {
-    let taken: Vec<(&str, u32, String)> = limits
-        .iter()
-        .zip(judged)
-        .map(|(ask, judged)| (ask.limit.as_ref(), ask.cost, judged.state.encode()))
-        .collect();
-    // Keeps the table as small as a minute's charges without an alarm for each.
-    sql.query("DELETE FROM charges WHERE lapses<=?1", &[Value::int(now)])?;
+/// What a charge took of each limit: its id, the cost and the state after it.
+type Taken<'a> = Vec<(Cow<'a, str>, u32, String)>;
+
+fn taken<'a>(limits: &'a [Ask<'_>], judged: &[Judged]) -> Taken<'a> {
+    let all = limits.iter().zip(judged);
+    all.map(|(ask, judged)| (Cow::Borrowed(ask.limit.as_ref()), ask.cost, judged.state.encode())).collect()
+}
+
+/// Keeps what a refund needs.
+fn remember(sql: &dyn Sql, id: &str, taken: &Taken<'_>, now: u64) -> Result<(), SqlError> {
     sql.query(
         "INSERT INTO charges(id,version,taken,lapses)VALUES(?1,?2,?3,?4)ON CONFLICT(id)DO NOTHING",
         &[
             Value::from(id),
             Value::Int(ROW_VERSION),
-            Value::Text(serde_json::to_string(&taken).map_err(|error| SqlError(error.to_string()))?),
+            Value::Text(serde_json::to_string(taken).map_err(|error| SqlError(error.to_string()))?),
             Value::int(now.saturating_add(REFUNDABLE_MS)),
         ],
     )
     .map(drop)
 }
 
-/// Takes a charge back, once: its row goes first, so that a repeated refund finds nothing.
-fn refund(sql: &dyn Sql, id: &str, now: u64) -> Result<bool, SqlError> {
-    let find = "SELECT version,taken FROM charges WHERE id=?1 AND lapses>?2";
-    let rows = match sql.query(find, &[Value::from(id), Value::int(now)]) {
-        Ok(rows) => rows,
-        // An object that never charged anything must not begin to store something.
-        Err(error) if no_table(&error) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let taken = rows.first().and_then(|row| match row.as_slice() {
-        [Value::Int(1..=ROW_VERSION), Value::Text(taken)] => {
-            serde_json::from_str::<Vec<(String, u32, String)>>(taken).ok()
+/// Takes a charge back, once: its row is emptied first, so that a repeated refund finds nothing. A charge that is not
+/// known may still be under way, its gateway having lost patience: its id is kept, so that it counts nothing.
+fn refund(sql: &dyn Sql, id: &str, now: u64, alarm: &mut Option<u64>) -> Result<bool, SqlError> {
+    let find = || sql.query("SELECT version,taken,lapses FROM charges WHERE id=?1", &[Value::from(id)]);
+    *alarm = Some(now.saturating_add(ALARM_APART_MS));
+    let rows = match find() {
+        Err(error) if no_table(&error) => {
+            tables(sql)?;
+            find()?
         }
-        _ => None,
-    });
-    let Some(taken) = taken else { return Ok(false) };
-    sql.query("DELETE FROM charges WHERE id=?1", &[Value::from(id)])?;
+        rows => rows?,
+    };
+    let Some(row) = rows.first() else {
+        remember(sql, id, &Taken::new(), now)?;
+        return Ok(false);
+    };
+    let taken = match row.as_slice() {
+        [Value::Int(1..=ROW_VERSION), Value::Text(taken), Value::Int(lapses)]
+            if u64::try_from(*lapses).is_ok_and(|lapses| now < lapses) =>
+        {
+            serde_json::from_str::<Taken<'_>>(taken).unwrap_or_default()
+        }
+        _ => Taken::new(),
+    };
+    if taken.is_empty() {
+        return Ok(false);
+    }
+    sql.query("UPDATE charges SET taken='[]' WHERE id=?1", &[Value::from(id)])?;
     for (limit, cost, charged) in &taken {
         let found =
-            sql.query("SELECT id,version,state FROM limits WHERE id=?1", &[Value::from(limit.as_str())])?;
+            sql.query("SELECT id,version,state FROM limits WHERE id=?1", &[Value::from(limit.as_ref())])?;
         let state = found.first().and_then(|row| read(row));
         let charged = State::decode(charged);
         if let (Some(state), Some(charged)) = (state, charged)
@@ -277,7 +300,7 @@ fn refund(sql: &dyn Sql, id: &str, now: u64) -> Result<bool, SqlError> {
         {
             sql.query(
                 "UPDATE limits SET state=?2,lapses=?3 WHERE id=?1",
-                &[Value::from(limit.as_str()), Value::Text(state.encode()), Value::int(state.lapses())],
+                &[Value::from(limit.as_ref()), Value::Text(state.encode()), Value::int(state.lapses())],
             )?;
         }
     }

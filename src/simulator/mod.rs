@@ -101,6 +101,8 @@ pub enum Fault {
     AnswerLost,
     /// They act on the message, and their answer comes after so many milliseconds.
     Late(u64),
+    /// The message reaches them only after so many milliseconds; nobody waits for the answer any more.
+    Delayed(u64),
 }
 
 /// A row of the analytics sink: index, texts, numbers.
@@ -121,6 +123,8 @@ pub struct World {
     /// Calls of objects, by class and name.
     pub asked: RefCell<Vec<(Class, String)>>,
     faults: RefCell<HashMap<u32, Faults>>,
+    /// Messages under way: when each arrives, and where.
+    delayed: RefCell<Vec<(u64, Class, String, String)>>,
     cache: RefCell<HashMap<String, Answered>>,
     secrets: RefCell<HashMap<String, String>>,
     /// Signatures checked so far.
@@ -151,6 +155,7 @@ impl World {
     /// Lets time pass; alarms go off on the way.
     pub fn pass(&self, milliseconds: u64) {
         let until = self.now.get() + milliseconds;
+        self.arrive(until);
         loop {
             let objects = self.objects.borrow();
             let due = objects.iter().filter_map(|(key, object)| Some((object.alarm?, key.clone())));
@@ -236,18 +241,39 @@ impl World {
     fn ask(&self, class: Class, name: &str, message: &str) -> Option<(String, u64)> {
         self.asked.borrow_mut().push((class, name.to_owned()));
         let fault = self.faults.borrow_mut().get_mut(&(class as u32)).map(|decide| decide(name, message));
-        if fault == Some(Fault::Lost) {
-            return None;
-        }
         let now = self.now.get();
-        let mut objects = self.objects.borrow_mut();
-        let object = objects.entry((class as u32, name.to_owned())).or_default();
-        let (reply, alarm) = class.answer(&object.sql, message, now);
-        object.alarm = alarm.or(object.alarm);
+        self.arrive(now);
+        match fault {
+            Some(Fault::Lost) => return None,
+            Some(Fault::Delayed(milliseconds)) => {
+                let message = (now + milliseconds, class, name.to_owned(), message.to_owned());
+                self.delayed.borrow_mut().push(message);
+                return None;
+            }
+            _ => {}
+        }
+        let reply = self.answer(class, name, message, now);
         match fault.unwrap_or_default() {
             Fault::Late(milliseconds) => Some((reply, now + milliseconds)),
             Fault::AnswerLost => None,
             _ => Some((reply, now)),
         }
+    }
+
+    fn answer(&self, class: Class, name: &str, message: &str, now: u64) -> String {
+        let mut objects = self.objects.borrow_mut();
+        let object = objects.entry((class as u32, name.to_owned())).or_default();
+        let (reply, alarm) = class.answer(&object.sql, message, now);
+        object.alarm = alarm.into_iter().chain(object.alarm).min();
+        reply
+    }
+
+    /// Delivers the messages whose time has come.
+    fn arrive(&self, until: u64) {
+        let all = self.delayed.take();
+        let (due, later) = all.into_iter().partition(|(at, ..)| *at <= until);
+        self.delayed.replace(later);
+        let due: Vec<(u64, Class, String, String)> = due;
+        due.iter().for_each(|(at, class, name, message)| drop(self.answer(*class, name, message, *at)));
     }
 }

@@ -56,6 +56,7 @@ fn replies_are_pinned() {
         (Reply::Refused(ObjectError::NewerMessage), 1, r#"{"v":1,"error":"version"}"#),
         (Reply::Refused(ObjectError::Malformed), 1, r#"{"v":1,"error":"malformed"}"#),
         (Reply::Refused(ObjectError::NewerRows(vec![1])), 2, r#"{"v":1,"error":"rows","rows":[1]}"#),
+        (Reply::Refused(ObjectError::KnownId), 1, r#"{"v":1,"error":"known"}"#),
         (Reply::Refused(ObjectError::Storage), 1, r#"{"v":1,"error":"storage"}"#),
     ] {
         assert_eq!(reply.encode(), text);

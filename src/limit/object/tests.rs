@@ -58,6 +58,8 @@ fn the_usual_charge_is_one_select_and_one_upsert() {
     assert_eq!(database.verbs(), ["SELECT", "INSERT", "SELECT"], "a new limit's row may lapse first");
     assert!(!charged(&database, None, &[("a", BUCKET), ("b", DAY)], T0)[0].admitted);
     assert_eq!(database.verbs(), ["SELECT"], "a refused request writes nothing");
+    charged(&database, Some("one"), &[("c", BUCKET)], T0);
+    assert_eq!(database.verbs(), ["SELECT", "INSERT", "INSERT"], "what may be refunded is one row more");
 }
 
 #[test]
@@ -97,12 +99,6 @@ fn limits_of_one_object_do_not_touch_each_other() {
 fn a_refund_is_taken_once_and_only_for_an_admitted_charge() {
     let database = Database::default();
     let both = [("burst", BUCKET), ("day", DAY)];
-    assert!(!refunded(&database, "one", T0), "nothing was charged yet");
-    assert_eq!(
-        database.number("SELECT count(*) FROM sqlite_schema WHERE type=\'table\'").unwrap(),
-        0,
-        "a refund makes no tables"
-    );
     charged(&database, Some("zero"), &both, T0);
     charged(&database, Some("one"), &both, T0);
     assert_eq!(remaining(&database, both[1], T0), 48);
@@ -121,24 +117,71 @@ fn a_refund_is_taken_once_and_only_for_an_admitted_charge() {
 }
 
 #[test]
-fn a_charge_is_refundable_for_a_minute_and_the_records_go_without_an_alarm() {
+fn a_charge_is_refundable_for_a_minute_and_alarms_clear_the_records() {
     let database = Database::default();
     charged(&database, Some("one"), &[("day", DAY)], T0);
     assert!(!refunded(&database, "one", T0 + REFUNDABLE_MS));
-    for at in 1..=20 {
-        charged(&database, Some(&format!("c{at}")), &[("day", DAY)], T0 + at * REFUNDABLE_MS / 2);
-        assert!(database.number("SELECT count(*) FROM charges").unwrap() <= 2);
+    let mut due: Option<u64> = None;
+    for at in 1..=200 {
+        let now = T0 + at * REFUNDABLE_MS / 10;
+        if due.is_some_and(|due| due <= now) {
+            due = alarm(&database, now);
+        }
+        let limits = asks(&[("day", Algorithm::Quota { limit: 5_000, period: Period::Day })]);
+        let (_, set) = send(&database, &Message::Charge { id: Some(format!("c{at}").into()), limits }, now);
+        due = due.into_iter().chain(set).min();
+        assert!(due.is_some_and(|due| due <= now + ALARM_APART_MS));
+        assert!(database.number("SELECT count(*) FROM charges").unwrap() <= 21);
+    }
+    // And when nobody comes any more.
+    let last = alarm(&database, due.unwrap()).unwrap();
+    assert!((1..=10).contains(&database.number("SELECT count(*) FROM charges").unwrap()), "a minute's");
+    assert_eq!(alarm(&database, last), Some(Period::Day.bounds(T0).1), "only the quota is left");
+    assert_eq!(database.number("SELECT count(*) FROM charges"), Ok(0));
+}
+
+#[test]
+fn a_charge_that_its_refund_has_overtaken_counts_nothing() {
+    let both = [("burst", BUCKET), ("day", DAY)];
+    for limits in [&both[..], &both[1..]] {
+        let database = Database::default();
+        assert!(!refunded(&database, "one", T0), "nothing was charged yet");
+        let (reply, _) = send(&database, &Message::Refund { id: "one".into() }, T0);
+        assert_eq!(reply, Reply::Refunded(false), "again");
+        assert_eq!(try_charge(&database, Some("one"), limits, T0 + 1), Reply::Refused(ObjectError::KnownId));
+        assert_eq!(remaining(&database, both[1], T0 + 1), 50);
+        assert!(!refunded(&database, "one", T0 + 2));
+        assert!(charged(&database, Some("two"), limits, T0 + 2)[0].admitted, "others are charged");
+        assert_eq!(remaining(&database, both[1], T0 + 2), 49);
     }
 }
 
 #[test]
-fn an_id_that_is_used_twice_refunds_one_charge() {
+fn an_object_that_only_got_a_refund_goes_too() {
+    let database = Database::default();
+    let set = send(&database, &Message::Refund { id: "one".into() }, T0).1.unwrap();
+    assert_eq!(set, T0 + ALARM_APART_MS);
+    assert_eq!(alarm(&database, T0 + 1), Some(T0 + 1 + ALARM_APART_MS), "too early: it may still be needed");
+    assert_eq!(
+        try_charge(&database, Some("one"), &[("a", BUCKET)], T0 + 2),
+        Reply::Refused(ObjectError::KnownId)
+    );
+    assert_eq!(alarm(&database, set), None);
+    assert_eq!(database.number("SELECT count(*) FROM sqlite_schema WHERE type=\'table\'").unwrap(), 0);
+}
+
+#[test]
+fn an_id_counts_once() {
     let database = Database::default();
     charged(&database, Some("same"), &[("day", DAY)], T0);
-    charged(&database, Some("same"), &[("day", DAY)], T0);
+    assert_eq!(
+        try_charge(&database, Some("same"), &[("day", DAY)], T0),
+        Reply::Refused(ObjectError::KnownId)
+    );
+    assert_eq!(remaining(&database, ("day", DAY), T0), 49);
     assert!(refunded(&database, "same", T0));
     assert!(!refunded(&database, "same", T0));
-    assert_eq!(remaining(&database, ("day", DAY), T0), 49);
+    assert_eq!(remaining(&database, ("day", DAY), T0), 50);
 }
 
 #[test]
@@ -215,7 +258,7 @@ fn messages_of_newer_code_and_noise_change_nothing() {
 #[test]
 fn failures_of_the_storage_never_admit() {
     let all = [("a", BUCKET), ("b", DAY)];
-    for verb in ["SELECT id", "INSERT INTO limits", "INSERT INTO charges", "DELETE"] {
+    for verb in ["SELECT id", "INSERT INTO limits", "INSERT INTO charges"] {
         let database = Database::default();
         charged(&database, None, &all, T0);
         database.broken.set(Some(verb));
@@ -234,12 +277,13 @@ fn failures_of_the_storage_never_admit() {
 fn an_alarm_deletes_what_has_lapsed_and_at_last_everything() {
     let database = Database::default();
     let charge = |limits: &[(&str, Algorithm)]| {
-        send(&database, &Message::Charge { id: Some("one".into()), limits: asks(limits) }, T0).1
+        send(&database, &Message::Charge { id: None, limits: asks(limits) }, T0).1
     };
     let end_of_day = Period::Day.bounds(T0).1;
     assert_eq!(charge(&[("q", DAY)]), Some(end_of_day));
     assert_eq!(charge(&[("q", DAY)]), None, "it is set already");
     assert_eq!(charge(&[("q", DAY), ("a", BUCKET)]), Some(T0 + ALARM_APART_MS), "the bucket lapses first");
+    charged(&database, Some("one"), &[("q", DAY)], T0);
     let first = T0 + ALARM_APART_MS;
     assert_eq!(alarm(&database, first), Some(end_of_day));
     assert_eq!(
@@ -288,6 +332,7 @@ proptest! {
         let database = Database::default();
         let rules = [("small", Algorithm::Quota { limit: 4, period: Period::Day }), ("large", Algorithm::Quota { limit: 7, period: Period::Day })];
         let mut used = [0u64, 0];
+        let mut spent = std::collections::HashSet::new();
         let mut live: std::collections::HashMap<String, &[usize]> = std::collections::HashMap::new();
         for (at, (kind, which)) in steps.into_iter().enumerate() {
             let now = T0 + at as u64;
@@ -295,16 +340,26 @@ proptest! {
             if asked.is_empty() {
                 let id = which.to_string();
                 let expected = live.remove(&id);
+                spent.insert(id.clone());
                 prop_assert_eq!(refunded(&database, &id, now), expected.is_some());
                 for index in expected.unwrap_or_default() { used[*index] -= 1; }
                 continue;
             }
+            // An id counts once, and a refund takes it from the next.
             let id = which.to_string();
-            if live.contains_key(&id) { continue; }
+            if !spent.insert(id.clone()) {
+                let limits: Vec<_> = asked.iter().map(|index| rules[*index]).collect();
+                prop_assert_eq!(try_charge(&database, Some(&id), &limits, now), Reply::Refused(ObjectError::KnownId));
+                continue;
+            }
             let fits = asked.iter().all(|index| used[*index] < rules[*index].1.capacity());
             let limits: Vec<_> = asked.iter().map(|index| rules[*index]).collect();
             let verdicts = charged(&database, Some(&id), &limits, now);
             prop_assert_eq!(verdicts.iter().all(|verdict| verdict.admitted), fits);
+            if !fits {
+                // What was refused has left nothing: the same id may come again.
+                spent.remove(&id);
+            }
             if fits {
                 for index in asked { used[*index] += 1; }
                 live.insert(id, asked);
@@ -315,8 +370,9 @@ proptest! {
         }
     }
 
-    /// A request that asks two objects, over a network that loses messages and replies: whatever is lost, neither
-    /// limit ever lets more pass than it allows, and what was refunded may be used again.
+    /// A request that asks two objects, over a network that loses messages and replies and lets a refund overtake its
+    /// charge: whatever happens, neither limit ever lets more pass than it allows, and what was refunded may be used
+    /// again.
     #[test]
     fn two_objects_never_over_admit_whatever_is_lost(
         steps in prop::collection::vec((0u8..8, 0u8..8, 0u8..8), 1..60),
@@ -326,7 +382,8 @@ proptest! {
         let (mut passed, mut kept) = (0, 0);
         for (request, (first, second, refund)) in steps.into_iter().enumerate() {
             let id = request.to_string();
-            // 0: the message is lost, 1: its reply is, otherwise both arrive. A gateway cannot tell 0 from 1.
+            // 0: the message is lost or comes after all others, 1: its reply is lost, otherwise both arrive. A gateway
+            // cannot tell 0 from 1.
             let ask = |object: usize, fate: u8| {
                 let charge = (fate > 0).then(|| charged(&objects[object], Some(&id), &[("q", rules[object])], T0)[0]);
                 charge.filter(|_| fate > 1).is_some_and(|verdict| verdict.admitted)
@@ -339,6 +396,9 @@ proptest! {
                 refunded(&objects[1], &id, T0);
                 if refund == 1 {
                     refunded(&objects[0], &id, T0);
+                }
+                for (object, rule) in objects.iter().zip(&rules) {
+                    try_charge(object, Some(&id), &[("q", *rule)], T0);
                 }
             } else {
                 kept += 1;
