@@ -108,6 +108,17 @@ pub struct Ask {
     pub deadline: u32,
 }
 
+/// A message to a Durable Object whose answer nobody waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tell {
+    /// Which class.
+    pub class: Class,
+    /// The object's name.
+    pub name: String,
+    /// The message; the object's module says what it may be.
+    pub message: String,
+}
+
 /// Classes of Durable Objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -188,6 +199,9 @@ pub trait Host {
     async fn read(&self, answer: Answer, max: u32, timeout: u32) -> Result<String, FetchFault>;
     /// Asks a Durable Object.
     async fn ask(&self, ask: Ask) -> Result<String, Unreachable>;
+    /// Tells a Durable Object what the request need not wait for: it leaves with the answer, or with what is asked
+    /// next. Whether it arrives is not known.
+    fn tell(&self, tell: Tell);
     /// Checks a signature; an error means that the key cannot be used.
     async fn verify(&self, signature: Signature) -> Result<bool, String>;
     /// Looks up a stored answer by its key.

@@ -1,7 +1,7 @@
 //! The outside of one request at the edge: each port is a record for the shim and a wait for its end.
 
 use super::{input_text, with};
-use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
 use crate::wire::{self, Frame, ended, kind};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::borrow::Cow;
@@ -201,6 +201,18 @@ impl Host for EdgeHost {
             ended::TIMEOUT => Err(Unreachable("deadline".into())),
             _ => Err(Unreachable(ended.text)),
         }
+    }
+
+    fn tell(&self, tell: Tell) {
+        with(|i| {
+            let mut frame = i.frame.borrow_mut();
+            // Operation 0: nobody waits for its end.
+            if frame.record(kind::ASK, 0, 0) {
+                frame.field(tell.class.binding());
+                frame.field(&tell.name);
+                frame.field(&tell.message);
+            }
+        });
     }
 
     async fn verify(&self, signature: Signature) -> Result<bool, String> {

@@ -395,6 +395,8 @@ class Call {
   /** The rarer operations. @param {number} kind @param {number} operation @param {number} argument @param {string[]} fields */
   perform(kind, operation, argument, fields) {
     if (kind === KIND.STORE) return this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
+    // Told, not asked: nobody waits for it.
+    if (kind === KIND.ASK && !operation) return this.ctx.waitUntil(this.object(fields).catch((error) => console.error("tollgate: object:", String(error))));
     if (kind === KIND.POINT) return this.env.ANALYTICS?.writeDataPoint({ indexes: [fields[0]], blobs: fields.slice(1, 1 + argument), doubles: fields.slice(1 + argument).map(Number) });
     const ended = kind === KIND.ASK ? this.ask(operation, argument, fields)
       : kind === KIND.LOOKUP ? this.lookup(operation, fields[0])
@@ -404,10 +406,15 @@ class Call {
     ended.then(({ how, argument = 0, text = "" }) => this.settle(operation, how, argument, text), (error) => this.settle(operation, ENDED.FAILED, 0, String(error)));
   }
 
-  /** A binding that is not there throws, and has failed like an object. @param {number} operation @param {number} most ms @param {string[]} fields @returns {Promise<Ended>} */
-  async ask(operation, most, [binding, name, message]) {
+  /** An object's answer. A binding that is not there throws, and has failed like an object. @param {string[]} fields @returns {Promise<string>} */
+  async object([binding, name, message]) {
     const namespace = this.env[binding];
-    return within(this, operation, namespace.get(namespace.idFromName(name)).ask(message).then((/** @type {string} */ text) => ({ how: ENDED.OK, text })), most);
+    return namespace.get(namespace.idFromName(name)).ask(message);
+  }
+
+  /** @param {number} operation @param {number} most ms @param {string[]} fields @returns {Promise<Ended>} */
+  ask(operation, most, fields) {
+    return within(this, operation, this.object(fields).then((text) => ({ how: ENDED.OK, text })), most);
   }
 
   /** @param {number} operation @param {string} key @returns {Promise<Ended>} */
@@ -542,8 +549,9 @@ class Shell extends DurableObject {
   /** @param {string} message */
   async ask(message) {
     const { alarm, reply } = this.enter(() => call("object", this.class, write(message), Date.now()));
-    // A later one can wait: the alarm looks anew and sets the next.
-    if (alarm && (!this.alarmAt || alarm < this.alarmAt)) await this.ctx.storage.setAlarm((this.alarmAt = alarm));
+    // A later one can wait: the alarm looks anew and sets the next. One set before an eviction stands: moved on by each
+    // message, it would never go off.
+    if (alarm && (this.alarmAt ||= (await this.ctx.storage.getAlarm()) ?? Infinity) > alarm) await this.ctx.storage.setAlarm((this.alarmAt = alarm));
     return reply;
   }
 

@@ -1,8 +1,9 @@
 //! Who calls: the phase around [`crate::token`]. Usually the token is remembered and nothing waits.
 
 use super::exchange::Exchange;
+use super::limits::{Tally, Whose};
 use crate::fault::{Fault, Reason};
-use crate::plan::Shared;
+use crate::plan::{Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::headers::Edit;
 use crate::ports::{Base, Fetch, Host, Signature};
@@ -19,8 +20,15 @@ const LOOK: u32 = 25;
 const PATIENCE: u32 = FETCH_DEADLINE as u32 * 1000 / 2;
 
 impl<H: Host> Exchange<'_, H> {
-    /// The verified caller of a request to a route with this rule.
-    pub(super) async fn identify(&mut self, shared: &Shared, rule: &Auth) -> Result<Arc<Identity>, Fault> {
+    /// Who calls a route with this rule, verified, and whether that one may. `tally` takes what had to be charged to
+    /// find out.
+    pub(super) async fn identify<'s>(
+        &mut self,
+        shared: &'s Shared,
+        route: &Route,
+        rule: &Auth,
+        tally: &mut Tally<'s>,
+    ) -> Result<(), Fault> {
         let Some(field) = self.header("authorization") else {
             return Err(auth::refuse(Reason::TokenMissing));
         };
@@ -32,28 +40,43 @@ impl<H: Host> Exchange<'_, H> {
             let tag = memory.tag(token);
             (tag, memory.get(tag, &rule.issuers, now, epoch))
         };
-        match known {
-            Some(identity) => Ok(identity),
-            None => Box::pin(self.verify_anew(shared, rule, token, tag)).await,
-        }
+        let identity = match known {
+            Some(identity) => identity,
+            None => {
+                let now = self.host.now() / 1000;
+                let pending = parse::token(token)
+                    .and_then(|token| token.admit(&shared.issuers, &rule.issuers, now))
+                    .map_err(auth::refuse)?;
+                if !route.limits.is_empty() {
+                    Box::pin(self.charge(shared, route, Whose::Stranger, tally)).await?;
+                }
+                let verified = Box::pin(self.verify_anew(shared, pending, token.len(), tag)).await;
+                // Wrong tokens stay charged; what the gateway or the issuer fails at does not.
+                verified.inspect_err(|fault| {
+                    if fault.reason.status() != 401 {
+                        self.give_back(tally);
+                    }
+                })?
+            }
+        };
+        self.event.identity = Some(Arc::clone(&identity));
+        rule.authorize(&identity).inspect_err(|_| self.give_back(tally))
     }
 
-    /// Checks a token that is not remembered, and remembers it.
+    /// Checks the signature of a token that is not remembered, and remembers it.
     async fn verify_anew(
         &self,
         shared: &Shared,
-        rule: &Auth,
-        token: &str,
+        pending: Pending<'_>,
+        length: usize,
         tag: Tag,
     ) -> Result<Arc<Identity>, Fault> {
-        let now = self.host.now() / 1000;
-        let pending = parse::token(token).and_then(|token| token.admit(&shared.issuers, &rule.issuers, now));
-        let pending = pending.map_err(auth::refuse)?;
         let issuer = pending.issuer();
         let epoch = self.verify(shared, issuer, &pending).await?;
+        let now = self.host.now() / 1000;
         let identity = Arc::new(pending.verified());
         let until = self.source(issuer, |source| source.remember_until(now)).unwrap_or(0);
-        self.gateway.tokens.borrow_mut().put(tag, token.len(), Arc::clone(&identity), until, epoch);
+        self.gateway.tokens.borrow_mut().put(tag, length, Arc::clone(&identity), until, epoch);
         Ok(identity)
     }
 

@@ -2,6 +2,10 @@
 //!
 //! All limits of a route must hold. Those of one key share an object and one transaction; objects are asked in the
 //! limits' order, and on a refusal what earlier ones charged is refunded. A denial that is remembered costs no call.
+//!
+//! A token that is not remembered costs a signature check, perhaps a fetch of keys: before that the limits by address
+//! are charged ([`Whose::Stranger`]), so that a flood of wrong tokens runs into them. They stay charged where the
+//! answer is 401, and are given back where the caller turns out right and is refused for another reason.
 
 use super::exchange::Exchange;
 use super::view::View;
@@ -10,18 +14,40 @@ use crate::fault::Fault;
 use crate::limit::key::{self, ObjectName};
 use crate::limit::memory::Asked;
 use crate::limit::message::{self, Message, ObjectError, Reply};
-use crate::limit::{Limit, Unreachable, Verdict, fields};
+use crate::limit::{Limit, Per, Unreachable, Verdict, fields};
 use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
-use crate::ports::{Ask, Class, Fact, Host, Message as Whose};
+use crate::ports::{self, Ask, Class, Fact, Host, Tell};
 use crate::upstream::forwarded;
 use std::borrow::Cow;
 
 /// Every limit costs one request one unit.
 const COST: u32 = 1;
 
+/// Of whom it is known that they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Somebody with a token whose signature is yet to be checked: only what counts by address is charged. The rest
+    /// a stranger could use up for others, by naming their header or their route.
+    Stranger,
+    /// The caller of the route, whoever that may be.
+    Caller,
+}
+
+/// The limits of a request that have been asked so far.
+#[derive(Default)]
+pub(super) struct Tally<'a> {
+    held: Vec<Held<'a>>,
+    /// Objects that may have charged something.
+    charged: Vec<ObjectName>,
+    /// The charge's id, where it may have to be given back.
+    id: Option<String>,
+}
+
 /// A limit of the route, and its object for this request.
 struct Held<'a> {
+    /// Among the route's limits.
+    place: usize,
     index: u32,
     limit: &'a Limit,
     object: ObjectName,
@@ -63,7 +89,7 @@ impl<H: Host> key::Facts for Facts<'_, '_, H> {
     fn address(&self) -> Option<std::net::IpAddr> {
         let (host, trusted) = (self.exchange.host, self.shared.gateway.trust_forwarded);
         let peer = host.fact(Fact::Address)?;
-        let view = View::few(host, Whose::Request);
+        let view = View::few(host, ports::Message::Request);
         forwarded::client_address(&view, forwarded::without_port(&peer), trusted).parse().ok()
     }
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -72,23 +98,91 @@ impl<H: Host> key::Facts for Facts<'_, '_, H> {
 }
 
 impl<H: Host> Exchange<'_, H> {
-    /// Charges the route's limits, or none of them.
-    pub(super) async fn charge(&mut self, shared: &Shared, route: &Route) -> Result<(), Fault> {
+    /// Charges those of the route's limits that have not been asked yet, or none of its limits: where one refuses,
+    /// what `tally` holds of earlier ones is given back.
+    pub(super) async fn charge<'s>(
+        &mut self,
+        shared: &'s Shared,
+        route: &Route,
+        whose: Whose,
+        tally: &mut Tally<'s>,
+    ) -> Result<(), Fault> {
+        let before = tally.held.len();
+        let result = match self.hold(shared, route, whose, tally) {
+            Ok(()) => self.ask_all(before, whose, tally).await,
+            Err(fault) => Err(fault),
+        };
+        if result.is_err() {
+            self.give_back(tally);
+        }
+        if result.is_err() || whose == Whose::Caller {
+            tally.held.sort_by_key(|held| held.place);
+            self.tell(&tally.held);
+        }
+        result
+    }
+
+    /// Finds the objects of the limits that are to be asked now.
+    fn hold<'s>(
+        &self,
+        shared: &'s Shared,
+        route: &Route,
+        whose: Whose,
+        tally: &mut Tally<'s>,
+    ) -> Result<(), Fault> {
         let facts = Facts { exchange: self, shared, route: self.event.route_name(shared) };
-        let mut held = Vec::with_capacity(route.limits.len());
-        for index in &route.limits {
+        tally.held.reserve(route.limits.len());
+        for (place, index) in route.limits.iter().enumerate() {
             let Some(limit) = shared.limits.get(*index as usize) else { continue };
+            let early = whose == Whose::Stranger && limit.per != Per::Address;
+            if early || tally.held.iter().any(|held| held.place == place) {
+                continue;
+            }
             // What cannot be counted cannot be limited: refused, as `check` should have seen.
             let object =
                 limit.object(&facts).map_err(|error| fields::unavailable(limit, &error.to_string()))?;
-            held.push(Held { index: *index, limit, object, verdict: None, degraded: false });
+            tally.held.push(Held { place, index: *index, limit, object, verdict: None, degraded: false });
         }
-        let result = match self.remembered(&mut held) {
-            Some(fault) => Err(fault),
-            None => self.ask_objects(&mut held).await,
-        };
-        self.tell(&held);
-        result
+        Ok(())
+    }
+
+    /// Asks for the limits from this place of the tally on: the memory of denials first, then their objects.
+    async fn ask_all(&mut self, from: usize, whose: Whose, tally: &mut Tally<'_>) -> Result<(), Fault> {
+        let Tally { held, charged, id } = tally;
+        let held = held.get_mut(from..).unwrap_or_default();
+        if let Some(fault) = self.remembered(held) {
+            return Err(fault);
+        }
+        let mut objects: Vec<ObjectName> = Vec::new();
+        for held in held.iter() {
+            if !objects.contains(&held.object) {
+                objects.push(held.object.clone());
+            }
+        }
+        // What stays charged in its object's only call costs no row for a refund: a refusal charges nothing. But a
+        // limit that is closed refuses, too, what its object may have charged without saying so in time.
+        let closed = || held.iter().any(|held| held.limit.unreachable == Unreachable::Closed);
+        if whose == Whose::Stranger || charged.len() + objects.len() > 1 || closed() {
+            *id = Some(self.event.id.clone());
+        }
+        for object in objects {
+            let mut group: Vec<&mut Held<'_>> =
+                held.iter_mut().filter(|held| held.object == object).collect();
+            let asked = self.ask_object(&object, &mut group, id.as_deref()).await;
+            let answered = group.iter().all(|held| !held.degraded);
+            let fault = match asked {
+                Err(fault) => Some(fault),
+                Ok(()) => exceeded(held, self.host.now()),
+            };
+            // An object that refuses has charged nothing. One whose answer was lost may have.
+            if fault.is_none() || !answered {
+                charged.push(object);
+            }
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+        }
+        Ok(())
     }
 
     /// The refusal that a remembered denial amounts to.
@@ -98,34 +192,6 @@ impl<H: Host> Exchange<'_, H> {
             held.verdict = memory.denied(&held.asked(), now);
         }
         exceeded(held, now)
-    }
-
-    async fn ask_objects(&mut self, held: &mut [Held<'_>]) -> Result<(), Fault> {
-        let mut objects: Vec<ObjectName> = Vec::new();
-        for held in held.iter() {
-            if !objects.contains(&held.object) {
-                objects.push(held.object.clone());
-            }
-        }
-        // Only what shares a request with other objects can have to be refunded.
-        let id = (objects.len() > 1).then(|| self.event.id.clone());
-        for (place, object) in objects.iter().enumerate() {
-            let mut group: Vec<&mut Held<'_>> =
-                held.iter_mut().filter(|held| held.object == *object).collect();
-            let asked = self.ask_object(object, &mut group, id.as_deref()).await;
-            let refused = match asked {
-                Err(fault) => Some(fault),
-                Ok(()) => exceeded(held, self.host.now()),
-            };
-            if let Some(fault) = refused {
-                // The last one too: where its answer was lost it may have charged, and an unknown id costs nothing.
-                if let (Some(id), Some(charged)) = (&id, objects.get(..=place)) {
-                    self.refund(charged, id).await;
-                }
-                return Err(fault);
-            }
-        }
-        Ok(())
     }
 
     /// Asks one object for its limits and fills in their verdicts; each limit that it cannot answer is answered by
@@ -206,19 +272,15 @@ impl<H: Host> Exchange<'_, H> {
         Ok(())
     }
 
-    /// Gives back what was charged. A refund that is lost stays charged to the end of its window: never too much is
-    /// admitted.
-    async fn refund(&self, objects: &[ObjectName], id: &str) {
-        let message = Message::Refund { id: Cow::Borrowed(id) }.encode();
-        let refunds = objects.iter().map(|object| {
-            self.host.ask(Ask {
-                class: Class::Limiter,
-                name: object.as_str().to_owned(),
-                message: message.clone(),
-                deadline: 1_000,
-            })
-        });
-        futures_util::future::join_all(refunds).await;
+    /// Gives back what was charged, also where a charge is still under way: whichever of the two an object gets
+    /// first, nothing stays. The client need not wait for it. A refund that is lost stays charged to the end of its
+    /// window: never too much is admitted.
+    pub(super) fn give_back(&self, tally: &mut Tally<'_>) {
+        let Some(id) = &tally.id else { return };
+        for object in tally.charged.drain(..) {
+            let message = Message::Refund { id: Cow::Borrowed(id) }.encode();
+            self.host.tell(Tell { class: Class::Limiter, name: object.as_str().to_owned(), message });
+        }
     }
 
     /// Tells client and event how the limits stand.

@@ -29,7 +29,7 @@ use crate::fault::{Fault, Reason};
 use crate::plan::Action;
 use crate::ports::Host;
 use exchange::Exchange;
-use std::sync::Arc;
+use limits::{Tally, Whose};
 
 /// Field with the request's id, on every answer and towards every upstream.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -59,13 +59,12 @@ impl<H: Host> Exchange<'_, H> {
         };
         let route = &found.route;
         self.guard(route, &request)?;
+        let mut tally = Tally::default();
         if let Some(rule) = &route.auth {
-            let identity = self.identify(shared, rule).await?;
-            self.event.identity = Some(Arc::clone(&identity));
-            rule.authorize(&identity)?;
+            self.identify(shared, route, rule, &mut tally).await?;
         }
         if !route.limits.is_empty() {
-            Box::pin(self.charge(shared, route)).await?;
+            Box::pin(self.charge(shared, route, Whose::Caller, &mut tally)).await?;
         }
         let cached = match &route.cache {
             Some(rule) => Some(Box::pin(self.look_up(rule, shared, route, &request)).await?),

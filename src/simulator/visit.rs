@@ -4,7 +4,7 @@ use super::{Answered, Sent, World};
 use crate::header::Headers;
 use crate::pipeline::{self, Gateway, Outcome, Response};
 use crate::policy::headers::Edit;
-use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
 use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -256,6 +256,10 @@ impl Host for Visit<'_> {
                 Err(Unreachable("no answer".to_owned()))
             }
         }
+    }
+
+    fn tell(&self, tell: Tell) {
+        self.world.ask(tell.class, &tell.name, &tell.message);
     }
 
     async fn verify(&self, signature: Signature) -> Result<bool, String> {

@@ -18,6 +18,9 @@ limits:
   header: { quota: 2/hour, per: header.x-plan }
   everybody: { quota: 3/hour, per: route }
 routes:
+  protected: { match: GET /protected, auth: { jwt: people }, limits: [everybody, burst, daily] }
+  tenants: { match: GET /tenants, auth: { jwt: people }, limits: [burst, tenant] }
+  scoped: { match: GET /scoped, auth: { jwt: people }, scopes: [\"a:b\"], limits: [burst] }
   burst: { match: GET /burst, auth: none, limits: [burst] }
   fixed: { match: GET /fixed, auth: none, limits: [fixed] }
   daily: { match: GET /daily, auth: { jwt: people }, limits: [daily] }
@@ -243,12 +246,136 @@ fn an_answer_that_was_lost_never_admits_more() {
     let scene = Scene::new("", LIMITS);
     let token = scene.token(json!({}));
     let mut calls = 0;
-    scene.world.faults(Class::Limiter, move |_, _| {
-        calls += 1;
-        if calls % 2 == 0 { Fault::AnswerLost } else { Fault::None }
+    scene.world.faults(Class::Limiter, move |_, message| {
+        calls += usize::from(message.contains("charge"));
+        if calls % 2 == 0 && message.contains("charge") { Fault::AnswerLost } else { Fault::None }
     });
-    // The quota fails closed: what was charged without an answer is charged.
-    assert_eq!(statuses(6, || scene.get_as(&token, "/shop/daily")), [200, 503, 200, 503, 429, 429]);
+    // The quota fails closed; what was charged without an answer is given back.
+    assert_eq!(statuses(5, || scene.get_as(&token, "/shop/daily")), [200, 503, 200, 503, 200]);
+    scene.world.fault(Class::Limiter, Fault::None);
+    assert_eq!(statuses(3, || scene.get_as(&token, "/shop/daily")), [200, 429, 429]);
+}
+
+#[test]
+fn a_closed_limit_whose_object_answers_late_is_charged_nothing() {
+    for fault in [Fault::Late(501), Fault::AnswerLost, Fault::Lost, Fault::Delayed(400), Fault::Delayed(700)]
+    {
+        let scene = Scene::new("", LIMITS);
+        let token = scene.token(json!({}));
+        // Charges are late; refunds arrive, the last one before its charge.
+        scene.world.faults(
+            Class::Limiter,
+            move |_, message| {
+                if message.contains("refund") { Fault::None } else { fault }
+            },
+        );
+        for _ in 0..10 {
+            let before = scene.world.now();
+            refused(&scene.get_as(&token, "/shop/daily"), 503, "limit-unavailable");
+            assert_eq!(scene.world.now() - before, 500, "nobody waits for the refund");
+        }
+        scene.world.pass(1_000);
+        scene.world.fault(Class::Limiter, Fault::None);
+        assert_eq!(
+            statuses(5, || scene.get_as(&token, "/shop/daily")),
+            [200, 200, 200, 200, 429],
+            "{fault:?}"
+        );
+    }
+}
+
+#[test]
+fn a_refund_that_is_lost_never_admits_more() {
+    let scene = Scene::new("", LIMITS);
+    let token = scene.token(json!({}));
+    scene.world.faults(Class::Limiter, |_, message| {
+        if message.contains("refund") { Fault::Lost } else { Fault::AnswerLost }
+    });
+    assert_eq!(statuses(2, || scene.get_as(&token, "/shop/daily")), [503, 503]);
+    scene.world.fault(Class::Limiter, Fault::None);
+    assert_eq!(statuses(3, || scene.get_as(&token, "/shop/daily")), [200, 200, 429]);
+}
+
+/// Tokens of nobody, each another, that only a check of the signature unmasks.
+fn forged(scene: &Scene, number: usize) -> String {
+    let header = json!({ "alg": "ES256", "kid": scene.key.kid() });
+    crate::scene::forged(&header, &scene.claims(json!({ "sub": format!("nobody-{number}") })), &[1; 64])
+}
+
+#[test]
+fn a_flood_of_wrong_tokens_runs_into_the_limits_of_its_address() {
+    let scene = Scene::new("", LIMITS);
+    let known = scene.token(json!({ "sub": "bob" }));
+    let from = |token: &str, address: &str, path: &str| {
+        let visit = scene.visit("GET", path).header("authorization", &format!("Bearer {token}"));
+        scene.send(&visit.from(address))
+    };
+    assert_eq!(from(&known, "192.0.2.9", "/shop/protected").status, 200);
+    let verified = scene.world.verified.get();
+    for number in 0..3 {
+        let seen = from(&forged(&scene, number), "198.51.100.7", "/shop/protected");
+        refused(&seen, 401, "token-signature");
+        assert_eq!(seen.header("ratelimit"), None);
+    }
+    for number in 3..20 {
+        let seen = from(&forged(&scene, number), "198.51.100.7", "/shop/protected");
+        refused(&seen, 429, "rate-limited");
+        assert_eq!(scene.event(&seen)["limit"]["id"], "shop/v1/burst");
+    }
+    assert_eq!(scene.world.verified.get(), verified + 3, "no signature is checked for those");
+    // Nor may they use up what is not theirs: `everybody` has three an hour, one of which bob has taken.
+    assert_eq!(from(&known, "192.0.2.9", "/shop/protected").status, 200);
+    assert_eq!(from(&scene.token(json!({})), "192.0.2.8", "/shop/protected").status, 200);
+    refused(&from(&known, "192.0.2.9", "/shop/protected"), 429, "quota-exhausted");
+}
+
+#[test]
+fn what_is_known_to_be_wrong_without_a_signature_is_not_counted() {
+    let scene = Scene::new("", LIMITS);
+    for _ in 0..9 {
+        refused(&scene.get("/shop/protected"), 401, "token-missing");
+        refused(&scene.get_as("a.b.c", "/shop/protected"), 401, "token-malformed");
+        let expired = scene.token(json!({ "exp": NOW / 1000 }));
+        refused(&scene.get_as(&expired, "/shop/protected"), 401, "token-expired");
+    }
+    assert_eq!((scene.asked(), scene.fetches()), (0, 0));
+}
+
+#[test]
+fn a_new_token_costs_no_further_call_and_is_told_the_same() {
+    let scene = Scene::new("", LIMITS);
+    let token = scene.token(json!({}));
+    for (left, asked) in [(2, 3), (1, 6), (0, 9)] {
+        let seen = scene.get_as(&token, "/shop/protected");
+        assert_eq!((seen.status, scene.asked()), (200, asked), "{}", seen.body);
+        assert_eq!(
+            seen.header("ratelimit-policy"),
+            Some(
+                "\"shop/v1/everybody\";q=3;w=3600, \"shop/v1/burst\";q=3;w=3, \"shop/v1/daily\";q=4;w=86400"
+            )
+        );
+        assert!(seen.header("ratelimit").unwrap().contains(&format!("\"shop/v1/burst\";r={left}")));
+    }
+}
+
+#[test]
+fn a_right_token_that_is_refused_gives_back_what_was_charged_to_find_out() {
+    let scene = Scene::new("", LIMITS);
+    // By a limit of the caller, by scope, and by keys that cannot be had.
+    for number in 0..9 {
+        let tenant = scene.token(json!({ "sub": format!("s-{number}"), "tenant": ["no", "key"] }));
+        refused(&scene.get_as(&tenant, "/shop/tenants"), 503, "limit-unavailable");
+        let scoped = scene.token(json!({ "sub": format!("c-{number}") }));
+        refused(&scene.get_as(&scoped, "/shop/scoped"), 403, "scope-insufficient");
+    }
+    assert_eq!(statuses(4, || scene.get("/shop/burst")), [200, 200, 200, 429]);
+    let scene = Scene::new("", LIMITS);
+    *scene.published.borrow_mut() = tollgate::simulator::Answered::status(500);
+    for number in 0..9 {
+        let token = scene.token(json!({ "sub": format!("s-{number}") }));
+        refused(&scene.get_as(&token, "/shop/protected"), 503, "issuer-unavailable");
+    }
+    assert_eq!(statuses(4, || scene.get("/shop/burst")), [200, 200, 200, 429]);
 }
 
 #[test]

@@ -179,7 +179,8 @@ pub struct Limit {
     pub sliding: Option<Rate>,
     /// A quota per calendar period in UTC.
     pub quota: Option<Quota>,
-    /// What is counted apart. Default: `consumer`.
+    /// What is counted apart. Default: `consumer`. On a route that asks for a token, a limit per `address` also counts
+    /// tokens whose signature turns out wrong: it is charged before the check, so that a flood of them is refused.
     pub per: Option<Per>,
     /// What happens when the counter does not answer in time. Default: `degrade` for `rate` and `sliding`, `closed`
     /// for `quota`.
@@ -194,7 +195,7 @@ pub struct Limit {
 pub enum Unreachable {
     /// Each isolate holds the limit by itself: more may pass in all, but no flood.
     Degrade,
-    /// The request is refused with 503.
+    /// The request is refused with 503, and charged nothing even if the counter answers later.
     Closed,
     /// The request passes uncounted.
     Open,

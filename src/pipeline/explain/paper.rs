@@ -1,7 +1,7 @@
 //! A host that does nothing: it holds a request's header fields and notes what the pipeline would have asked.
 
 use super::Question;
-use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Unreachable};
+use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
 use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -69,6 +69,8 @@ impl Host for Paper<'_> {
     async fn ask(&self, _ask: Ask) -> Result<String, Unreachable> {
         Err(Unreachable("explained, not asked".to_owned()))
     }
+
+    fn tell(&self, _tell: Tell) {}
 
     async fn verify(&self, _signature: Signature) -> Result<bool, String> {
         Ok(false)
