@@ -8,6 +8,7 @@ use super::view::View;
 use crate::fault::Fault;
 use crate::plan::{Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
+use crate::policy::cors;
 use crate::policy::headers::Edit;
 use crate::ports::{Base, Fact, Host, Message};
 use crate::routing::Params;
@@ -54,7 +55,11 @@ impl<H: Host> Exchange<'_, H> {
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
         let view = View::many(self.host, Message::Answer(answer));
-        let edits = hop::response_edits(&view, websocket && answer.status == 101);
+        let mut edits = hop::response_edits(&view, websocket && answer.status == 101);
+        if route.cors.is_some() {
+            let theirs = view.names().filter(|name| cors::is_field(name));
+            edits.extend(theirs.map(|name| Edit::Remove(name.to_owned().into())));
+        }
         Ok(Relay { answer, bodiless: None, edits, store: None })
     }
 

@@ -35,6 +35,13 @@ pub struct Preflight {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// Whether a field, in lower case, is one of CORS. Where the gateway speaks it no upstream's copy may pass: not to
+/// the client, for an upstream's `…-Credentials: true` beside our origin would open the route, and not into the
+/// store, for what one request brought would be told to all.
+pub fn is_field(name: &str) -> bool {
+    name.starts_with("access-control-")
+}
+
 /// How an origin is allowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Allowed {
@@ -83,36 +90,25 @@ impl Cors {
         Some(Preflight { allowed: allowed != Allowed::No, headers: out })
     }
 
-    /// Edits of any other answer, also of the gateway's own; `origin` is the request's `Origin`.
+    /// Edits of any other answer, also of the gateway's own; `origin` is the request's `Origin`. What an upstream says
+    /// was removed before, as far as there was any: see [`is_field`].
     pub fn response_edits(&self, origin: Option<&str>) -> Vec<Edit> {
         let vary = Edit::Add("vary".into(), "Origin".into());
         // Without an `Origin` no browser asks, and thanks to `Vary` none is served this answer from a cache.
         let Some(origin) = origin else { return vec![vary] };
-        let remove = |name: &'static str| Edit::Remove(name.into());
         let allowed = self.allowed(origin);
         if allowed == Allowed::No {
-            return vec![
-                vary,
-                remove("access-control-allow-origin"),
-                remove("access-control-allow-credentials"),
-                remove("access-control-expose-headers"),
-            ];
+            return vec![vary];
         }
-        // Set or removed, never left: an upstream's `…-Credentials: true` beside our origin would open the route.
-        let credentials = "access-control-allow-credentials";
-        let expose = "access-control-expose-headers";
-        vec![
-            vary,
-            Edit::Set("access-control-allow-origin".into(), self.named(origin, allowed).into()),
-            match self.credentials && allowed == Allowed::ByName {
-                true => Edit::Set(credentials.into(), "true".into()),
-                false => remove(credentials),
-            },
-            match self.expose.as_slice() {
-                [] => remove(expose),
-                names => Edit::Set(expose.into(), names.join(", ").into()),
-            },
-        ]
+        let set = |name: &'static str, value: String| Edit::Set(name.into(), value.into());
+        let mut edits = vec![vary, set("access-control-allow-origin", self.named(origin, allowed))];
+        if self.credentials && allowed == Allowed::ByName {
+            edits.push(Edit::Set("access-control-allow-credentials".into(), "true".into()));
+        }
+        if !self.expose.is_empty() {
+            edits.push(set("access-control-expose-headers", self.expose.join(", ")));
+        }
+        edits
     }
 
     fn named(&self, origin: &str, allowed: Allowed) -> String {

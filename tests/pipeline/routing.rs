@@ -1,6 +1,7 @@
 //! From a request line to a route, and what is said where there is none.
 
 use crate::scene::{Scene, plan, refused};
+use tollgate::simulator::{Answered, Seen};
 
 const ROUTES: &str = "
 routes:
@@ -123,6 +124,40 @@ routes:
     assert_eq!(seen.header("access-control-allow-origin"), Some("https://app.test"));
     assert_eq!(seen.header("access-control-expose-headers"), Some("x-total"));
     assert_eq!((scene.sent(), scene.fetches()), (0, 0));
+}
+
+/// What the upstream says of CORS reaches nobody where the gateway speaks it, from the store neither.
+#[test]
+fn an_upstream_has_no_say_in_cors_that_the_gateway_speaks() {
+    let api = "
+cors:
+  web: { origins: [\"https://app.test\"] }
+routes:
+  ours: { match: GET /ours, auth: none, cors: web }
+  kept: { match: GET /kept, auth: none, cors: web, cache: { ttl: 10s } }
+  theirs: { match: GET /theirs, auth: none, cache: { ttl: 10s } }
+";
+    let scene = Scene::new("", api);
+    scene.world.origin("origin.internal", |_| {
+        let fields = ["allow-origin", "allow-methods", "allow-headers", "expose-headers", "max-age"];
+        let fields = fields.iter().map(|field| (format!("access-control-{field}"), "*"));
+        let fields = fields.chain([("access-control-allow-credentials".to_owned(), "true")]);
+        fields.fold(Answered::json("{}"), |answer, (name, value)| answer.header(&name, value))
+    });
+    let cors = |seen: &Seen| -> Vec<(String, String)> {
+        seen.headers.iter().filter(|(name, _)| name.starts_with("access-control-")).cloned().collect()
+    };
+    let app = [("access-control-allow-origin".to_owned(), "https://app.test".to_owned())];
+    for path in ["/shop/ours", "/shop/kept", "/shop/kept"] {
+        let from = |origin: &str| cors(&scene.send(&scene.visit("GET", path).header("origin", origin)));
+        assert_eq!(cors(&scene.get(path)), [], "{path}");
+        assert_eq!(from("https://evil.test"), [], "{path}");
+        assert_eq!(from("https://app.test"), app, "{path}");
+    }
+    for _ in 0..2 {
+        assert_eq!(cors(&scene.get("/shop/theirs")).len(), 6);
+    }
+    assert_eq!(scene.sent(), 5);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn any_origin_opens_no_private_network_and_no_credentials() {
     assert!(p.headers.contains(&("access-control-allow-origin", "*".into())));
     assert!(!p.headers.iter().any(|(n, _)| n.contains("credentials") || n.contains("private")));
     let edits = cors(&["*"], true).response_edits(Some("https://a"));
-    assert!(edits.contains(&Edit::Remove("access-control-allow-credentials".into())));
+    assert!(!edits.iter().any(|edit| edit.name().contains("credentials")));
 }
 
 #[test]
@@ -111,9 +111,7 @@ fn responses() {
             Edit::Set("access-control-expose-headers".into(), "etag".into()),
         ]
     );
-    let stranger = c.response_edits(Some("https://evil.example"));
-    assert!(stranger.contains(&Edit::Remove("access-control-allow-origin".into())));
-    assert!(!stranger.iter().any(|e| matches!(e, Edit::Set(..))));
+    assert_eq!(c.response_edits(Some("https://evil.example")), [Edit::Add("vary".into(), "Origin".into())]);
 }
 
 #[test]
