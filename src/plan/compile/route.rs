@@ -60,7 +60,15 @@ impl<'a> Compiler<'a> {
         let auth = self.auth(scope, &layers, &place);
         let limits = self.limits_of(scope, &layers, auth.as_ref(), &place);
         let https = self.https(&layers, &place);
-        let cache = self.cache_of(scope, &layers, auth.as_ref(), methods, &place);
+        let mut cache = self.cache_of(scope, &layers, auth.as_ref(), methods, &place);
+        if route.combine.is_some() {
+            // Nothing combined is ever stored: a default does not concern it, a rule of its own is a mistake.
+            let own = layers.nearest(|s| s.cache.as_ref()).filter(|(_, layer)| layer.place == place);
+            if cache.take().is_some() && own.is_some() {
+                let message = "the answer of a combined route is not cached";
+                self.error("never-applies", &place.key("cache"), message, "remove `cache`");
+            }
+        }
         let cors = self.cors_of(scope, &layers);
         let timeout = self.timeout(&layers);
         let mut body = None;
