@@ -11,6 +11,10 @@
 //! `Vary` names differ, the lookup misses and the new answer replaces the old. Fields count as the origin gets them,
 //! after all edits of the gateway: a client must not choose the variant under which another's answer lies.
 //!
+//! What one request spoils is not kept for others: nothing that answers a request with a field by which it may have
+//! asked for another resource (`X-HTTP-Method-Override`, `X-Original-URL`), no error that may be about the request
+//! itself, and no coding is served to whom it says nothing.
+//!
 //! Not done here: revalidation with the origin (a conditional request that misses goes to the origin as it is)
 //! and invalidation by unsafe methods (§4.4): of one URL there may be as many keys as callers and named fields, an
 //! unsafe request knows but its own, and the Cache API deletes by key, in one place. Choose the `ttl` accordingly.
@@ -25,7 +29,7 @@ mod store;
 
 pub use control::Control;
 pub use key::{Caller, Subject, key};
-pub use reuse::{Hit, NOT_MODIFIED_REMOVES, Verdict, judge, not_modified};
+pub use reuse::{Hit, NOT_MODIFIED_REMOVES, Verdict, decodable, judge, not_modified};
 pub use status::{Outcome, cache_status};
 pub use store::{Ask, STORED, Stored, Times, VARY, request_may_use, storable};
 

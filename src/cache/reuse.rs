@@ -106,6 +106,36 @@ pub fn judge(ask: &Ask, stored: &dyn Headers, request: &dyn Headers, now: u64) -
     })
 }
 
+/// Whether the client can read a stored answer's content coding by its `Accept-Encoding` (RFC 9110 §12.5.3): many
+/// origins compress without a word in `Vary`. A client that says nothing is taken to read none.
+pub fn decodable(request: &dyn Headers, stored: &dyn Headers) -> bool {
+    let Some(codings) = stored.get("content-encoding") else { return true };
+    let accepted = request.get("accept-encoding").unwrap_or_default();
+    header::list(&codings)
+        .filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+        .all(|coding| accepts(&accepted, coding))
+}
+
+/// Whether a list of codings with weights has the coding, or has `*` and does not have it.
+fn accepts(accepted: &str, coding: &str) -> bool {
+    // `x-gzip` is `gzip` (§8.4.1.3).
+    let plain = |name: &str| name.strip_prefix("x-").unwrap_or(name).to_ascii_lowercase();
+    let coding = plain(coding);
+    let mut any = false;
+    for element in header::list(accepted) {
+        let mut parts = header::parameters(element);
+        let Some(name) = parts.next() else { continue };
+        // A weight of zero refuses, one that cannot be read as well.
+        let weight = parts.find_map(|p| p.strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('='));
+        let wanted = weight.is_none_or(|weight| weight.trim().parse().is_ok_and(|weight: f32| weight > 0.0));
+        if plain(name) == coding {
+            return wanted;
+        }
+        any |= name == "*" && wanted;
+    }
+    any
+}
+
 /// Fields of a stored 200 that a 304 made from it must not carry (RFC 9110 §15.4.5).
 pub const NOT_MODIFIED_REMOVES: &[&str] =
     &["content-length", "content-type", "content-encoding", "content-language", "content-range"];

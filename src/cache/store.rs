@@ -2,6 +2,7 @@
 
 use super::{Control, KeyPart, Rule, control, key::Hash};
 use crate::header::{self, Headers};
+use crate::policy::auth;
 use crate::policy::headers::Edit;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -30,6 +31,7 @@ pub struct Ask {
     pub(super) control: Control,
     /// Carries credentials that the key does not hold.
     pub(super) shared_only: bool,
+    pub(super) steered: bool,
 }
 
 impl Ask {
@@ -39,10 +41,56 @@ impl Ask {
         !self.control.no_cache && self.control.max_age != Some(0)
     }
 
+    /// Notes whether the request steers ([`STEERING`]), by the names of the fields that the origin gets: if so, its answer
+    /// is not stored. What is in the key may steer.
+    pub fn note<'n>(&mut self, rule: &Rule, mut names: impl Iterator<Item = &'n str>) {
+        let keyed =
+            |name: &str| rule.key.iter().any(|part| matches!(part, KeyPart::Header(own) if own == name));
+        self.steered = names.any(|name| steers(name) && !keyed(name));
+    }
+
     /// `only-if-cached`: on a miss the answer is 504 and the origin is not asked (§5.2.1.7).
     pub fn only_if_cached(&self) -> bool {
         self.control.only_if_cached
     }
+}
+
+/// Fields by which frameworks and servers let a request be for another method, path or host than its own line says,
+/// without a word in `Vary`.
+const STEERING: &[&str] = &[
+    "front-end-https",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-path",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-uri",
+    "x-rewrite-url",
+    "x-url-scheme",
+];
+
+/// What the gateway itself writes, or takes away, or, where it trusts a proxy's word, puts into the key.
+const FORWARDED: &[&str] = &[
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+];
+
+/// Whether a field that reaches the origin, by its lower-case name, may make another resource of the request than
+/// the one that the key names. Origins that follow CGI take `_` for `-`, and the gateway minds only its own spelling.
+fn steers(name: &str) -> bool {
+    const PREFIX: &str = "x-forwarded-";
+    let forwarded = name.get(..PREFIX.len()).is_some_and(|start| auth::same_field(start, PREFIX));
+    (forwarded && !FORWARDED.contains(&name)) || STEERING.iter().any(|own| auth::same_field(own, name))
 }
 
 /// Whether the cache has a say in a request; `Err` names why it has none (for `Cache-Status`, `fwd=bypass`).
@@ -72,7 +120,7 @@ pub fn request_may_use(
     };
     let shared_only = !rule.key.iter().any(apart) && (authenticated || headers.has("authorization"));
     let control = headers.get("cache-control").map(|v| Control::parse(&v)).unwrap_or_default();
-    Ok(Ask { head, control, shared_only })
+    Ok(Ask { head, control, shared_only, steered: false })
 }
 
 /// Metadata of a stored response.
@@ -103,7 +151,8 @@ pub struct Stored {
 ///
 /// Freshness is the origin's own (`s-maxage`, `max-age`, `Expires`; with any status that the RFC lets be stored),
 /// else the rule's `ttl`, which applies to 200, 203, 204, 300, 301, 308 and 410 only: a 404 is kept only if the
-/// origin says for how long. With nothing but the `ttl`, a request with a `Cookie` is not stored either.
+/// origin says for how long. Where the `ttl` decides, the answer to a request with a `Cookie` is not stored unless
+/// the origin says that all may share it.
 /// `CDN-Cache-Control` (RFC 9213) goes before `Cache-Control` and `Expires`, except that a prohibition counts in
 /// either.
 pub fn storable(
@@ -120,9 +169,13 @@ pub fn storable(
     if ask.control.no_store {
         return Err("request-no-store");
     }
-    // 206 and 304 are parts; 401, 407: a challenge belongs to one caller; 428, 429, 431, 511: RFC 6585.
-    if !(200..600).contains(&status) || matches!(status, 206 | 304 | 401 | 407 | 428 | 429 | 431 | 511) {
+    // 206 and 304 are parts. Of the errors those alone that are about the resource: any other may be about a field
+    // of this very request, and whoever provokes it would deny everybody the resource.
+    if !matches!(status, 200..=205 | 207..=303 | 305..=399 | 404 | 405 | 410 | 451 | 503) {
         return Err("status");
+    }
+    if ask.steered {
+        return Err("steered");
     }
     let by_rule = matches!(status, 200 | 203 | 204 | 300 | 301 | 308 | 410);
     if response.has("set-cookie") {
@@ -153,14 +206,19 @@ pub fn storable(
         return Err("credentials");
     }
     let age = initial_age(response, times);
-    let ttl = match rule.ttl {
-        Some(ttl) if rule.override_origin && by_rule => u64::from(ttl),
-        _ => match lifetime(&control, targeted.is_none(), response, times) {
-            Some(seconds) => seconds.saturating_sub(age).saturating_mul(1000),
-            None if !by_rule => return Err("status"),
-            None if !shared && request.has("cookie") => return Err("cookie"),
-            None => rule.ttl.map(u64::from).ok_or("no-freshness")?,
-        },
+    let stated = lifetime(&control, targeted.is_none(), response, times);
+    let cookie = || if !shared && request.has("cookie") { Err("cookie") } else { Ok(()) };
+    let ttl = match (rule.ttl, stated) {
+        (Some(ttl), _) if rule.override_origin && by_rule => {
+            cookie()?;
+            u64::from(ttl)
+        }
+        (_, Some(seconds)) => seconds.saturating_sub(age).saturating_mul(1000),
+        (_, None) if !by_rule => return Err("status"),
+        (ttl, None) => {
+            cookie()?;
+            ttl.map(u64::from).ok_or("no-freshness")?
+        }
     };
     if ttl == 0 {
         return Err("stale");
@@ -172,10 +230,10 @@ pub fn storable(
     if length.is_some_and(|length| length > rule.max_bytes) {
         return Err("too-large");
     }
-    let vary = match response.get("vary") {
-        None => String::new(),
-        Some(value) => vary(&value, request)?,
-    };
+    // What is said to one web origin is often said without `Vary`.
+    let one = response.get("access-control-allow-origin").is_some_and(|origin| origin.trim() != "*");
+    let implied = if one { "origin" } else { "" };
+    let vary = vary(response.get("vary").as_deref().unwrap_or_default(), implied, request)?;
     let cache_control = field.map(|v| v.into_owned());
     Ok(Stored { received: times.received, age, ttl, shared, vary, cache_control, length })
 }
@@ -207,10 +265,10 @@ fn initial_age(response: &dyn Headers, times: Times) -> u64 {
     apparent.max(corrected)
 }
 
-/// The names of a `Vary` and the hash of what the request has for them.
-fn vary(value: &str, request: &dyn Headers) -> Result<String, &'static str> {
-    let mut names = String::with_capacity(value.len());
-    for (at, name) in header::list(value).enumerate() {
+/// The names of a `Vary`, and those implied, and the hash of what the request has for them.
+fn vary(value: &str, implied: &str, request: &dyn Headers) -> Result<String, &'static str> {
+    let mut names = String::new();
+    for (at, name) in header::list(value).chain(header::list(implied)).enumerate() {
         if name == "*" {
             return Err("vary-star");
         }

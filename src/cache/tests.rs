@@ -111,6 +111,9 @@ fn what_may_be_stored_and_for_how_long() {
         (Some(500), 206, vec![("cache-control", "max-age=60")], Err("status")),
         (Some(500), 304, vec![("cache-control", "max-age=60")], Err("status")),
         (Some(500), 101, vec![("cache-control", "max-age=60")], Err("status")),
+        (Some(500), 400, vec![("cache-control", "public, max-age=60")], Err("status")),
+        (Some(500), 412, vec![("cache-control", "public, max-age=60")], Err("status")),
+        (Some(500), 500, vec![("cache-control", "public, max-age=60")], Err("status")),
         (Some(500), 401, vec![("cache-control", "public, max-age=60")], Err("status")),
         (Some(500), 429, vec![("cache-control", "max-age=60")], Err("status")),
         (Some(500), 404, vec![], Err("status")),
@@ -362,7 +365,72 @@ fn cache_status_is_a_structured_list_member() {
     assert_eq!(cache_status("9", Outcome::Miss, None), "\"9\"; fwd=miss");
 }
 
+#[test]
+fn a_request_that_may_steer_is_answered_and_not_kept() {
+    let with = |key: Vec<KeyPart>, name: &str| {
+        let rule = Rule { key, ..rule(Some(500)) };
+        let mut ask = request_may_use("GET", &vec![], &rule, false).unwrap();
+        ask.note(&rule, ["accept", name, "host"].into_iter());
+        storable(&rule, &ask, &vec![], 200, &vec![], TIMES).err()
+    };
+    for name in [
+        "x-http-method-override",
+        "x_http_method_override",
+        "x-original-url",
+        "x-forwarded-path",
+        "x-forwarded-client-cert",
+        "x_forwarded_host",
+        "x-forwarded_host",
+        "front-end-https",
+    ] {
+        assert_eq!(with(vec![], name), Some("steered"), "{name}");
+        assert_eq!(with(vec![KeyPart::Header(name.into())], name), None, "{name}");
+    }
+    for name in
+        ["x-forwarded-host", "x-forwarded-port", "forwarded", "x-forwarde", "x-hosts", "é-forwarded-x", ""]
+    {
+        assert_eq!(with(vec![], name), None, "{name}");
+    }
+}
+
+#[test]
+fn codings_that_a_client_reads() {
+    for (codings, accepted, expected) in [
+        ("gzip", Some("gzip"), true),
+        ("gzip", Some("deflate, GZIP;q=0.1"), true),
+        ("x-gzip", Some("gzip"), true),
+        ("gzip", Some("*;q=0.5"), true),
+        ("gzip", Some("*;q=0, gzip"), true),
+        ("gzip", Some("*, gzip;q=0"), false),
+        ("gzip", Some("gzip; Q = 0.000"), false),
+        ("gzip", Some("gzip;q=x"), false),
+        ("gzip", Some("gzipped, br"), false),
+        ("gzip", None, false),
+        ("gzip, br", Some("gzip"), false),
+        ("gzip, br", Some("br, gzip"), true),
+        ("identity", None, true),
+        ("", None, true),
+    ] {
+        let request = accepted.map(|accepted| ("accept-encoding", accepted));
+        let request = fields(request.as_slice());
+        assert_eq!(
+            decodable(&request, &fields(&[("content-encoding", codings)])),
+            expected,
+            "{codings} {accepted:?}"
+        );
+    }
+    assert!(decodable(&vec![], &vec![]));
+}
+
 proptest! {
+    #[test]
+    fn a_coding_is_read_only_by_who_names_it(coding in "[a-c]{1,2}", accepted in "([a-c]{1,2}(;q=[01])?,? ?){0,4}|\\PC{0,30}") {
+        let request = fields(&[("accept-encoding", &accepted)]);
+        if decodable(&request, &fields(&[("content-encoding", &coding)])) {
+            prop_assert!(accepted.to_ascii_lowercase().contains(&coding) || accepted.contains('*'));
+        }
+    }
+
     #[test]
     fn stored_metadata_survives(age in any::<u32>(), ttl in 1u64..1 << 42, shared in any::<bool>(),
         own in prop::option::of("[ -~]{0,30}"), vary in "([a-z-]{1,9} [0-9a-f]{4})?") {

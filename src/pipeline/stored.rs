@@ -63,9 +63,13 @@ impl<'a, H: Host> Outbound<'_, 'a, H> {
         }
     }
 
-    fn edits(mut self) -> Result<Vec<Edit>, Fault> {
-        let made = self.made.take().unwrap_or_else(|| self.make());
-        made.map(|(_, edits)| edits)
+    /// The edits; `ask` is told which of the client's fields they leave.
+    fn edits(mut self, rule: &Rule, ask: &mut cache::Ask) -> Result<Vec<Edit>, Fault> {
+        let (view, edits) = self.made.take().unwrap_or_else(|| self.make())?;
+        let gone =
+            |name: &str| matches!(edits.iter().rfind(|edit| edit.name() == name), Some(Edit::Remove(_)));
+        ask.note(rule, view.names().filter(|name| !gone(name)));
+        Ok(edits)
     }
 }
 
@@ -101,7 +105,7 @@ impl<H: Host> Exchange<'_, H> {
         } else {
             cache::request_may_use(request.method, &view, rule, self.event.identity.is_some())
         };
-        let ask = match ask {
+        let mut ask = match ask {
             Ok(ask) => ask,
             Err(why) => {
                 self.event.cache = CacheUse::Bypass;
@@ -120,6 +124,7 @@ impl<H: Host> Exchange<'_, H> {
                 let verdict = cache::judge(&ask, &stored, &out, self.host.now());
                 out.sound()?;
                 match verdict {
+                    Verdict::Fresh(_) if !cache::decodable(&view, &stored) => outcome = Outcome::VaryMiss,
                     Verdict::Fresh(hit) => {
                         self.event.cache = CacheUse::Hit;
                         let mut edits = hit.edits(&shared.gateway.name);
@@ -143,7 +148,8 @@ impl<H: Host> Exchange<'_, H> {
                 "Nothing stored answers this request (only-if-cached).",
             ));
         }
-        Ok(Cached::Miss { ask, key, outcome, sent: out.edits()?, requested: self.host.now() })
+        let sent = out.edits(rule, &mut ask)?;
+        Ok(Cached::Miss { ask, key, outcome, sent, requested: self.host.now() })
     }
 
     fn key(

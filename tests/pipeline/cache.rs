@@ -19,6 +19,9 @@ routes:
   told: { match: GET /told, auth: { jwt: people, claims: { x-account: tenant } }, cache: { ttl: 10s, key: [consumer] } }
   kept: { match: GET /kept, auth: { jwt: people, keep_credentials: true }, cache: { ttl: 10s, key: [consumer] } }
   tenant: { match: GET /tenant, auth: none, cache: { ttl: 10s, key: [header.x-tenant] } }
+  forced: { match: GET /forced, auth: none, cache: { ttl: 10s, override: true } }
+  steered: { match: GET /steered, auth: none, cache: { ttl: 10s, key: [header.x-original-url] } }
+  both: { match: GET /both, auth: none, combine: { one: { path: /one } } }
   each: { match: GET /each, auth: { jwt: people }, cache: { ttl: 10s, key: [header.authorization] } }
 ";
 
@@ -350,4 +353,110 @@ fn no_name_that_an_origin_chose_is_asked_of_the_host() {
         assert!(asked.iter().all(|name| !name.starts_with("x-name")), "{asked:?}");
     }
     assert_eq!(count.get(), 3, "each was another variant");
+}
+
+#[test]
+fn what_one_request_spoils_is_not_kept_for_others() {
+    // Errors that are about the request and not about the resource, whatever the origin says of their freshness.
+    for (code, stored) in [
+        (400, false),
+        (403, false),
+        (406, false),
+        (412, false),
+        (413, false),
+        (414, false),
+        (416, false),
+        (431, false),
+        (404, true),
+        (410, true),
+        (451, true),
+        (503, true),
+    ] {
+        let scene = Scene::new("", ROUTES);
+        scene
+            .world
+            .origin("origin.internal", move |_| Answered::status(code).header("cache-control", "max-age=60"));
+        scene.get("/shop/ruled");
+        assert_eq!(status(&scene.get("/shop/ruled")).contains("hit"), stored, "{code}");
+    }
+    // Fields by which frameworks let a request ask for something else than its line says.
+    for name in [
+        "x-http-method-override",
+        "X-Original-URL",
+        "x_rewrite_url",
+        "x-forwarded-path",
+        "x_forwarded_host",
+        "x-host",
+    ] {
+        let scene = scene(|answer| answer.header("cache-control", "max-age=60"));
+        let seen = scene.send(&scene.visit("GET", "/shop/ruled").header(name, "/other"));
+        assert_eq!(status(&seen), "tollgate; fwd=uri-miss; detail=steered", "{name}");
+        assert_ne!(scene.get("/shop/ruled").body, seen.body, "{name}");
+    }
+    // Unless the key tells them apart, or the gateway takes them away.
+    for (path, name) in [
+        ("/shop/steered", "x-original-url"),
+        ("/shop/ruled", "x-forwarded-port"),
+        ("/shop/ruled", "x-forwarded-for"),
+    ] {
+        let scene = scene(|answer| answer);
+        let ask = || scene.send(&scene.visit("GET", path).header(name, "/other"));
+        ask();
+        assert_eq!(status(&ask()), "tollgate; hit; ttl=10", "{name}");
+    }
+}
+
+#[test]
+fn a_rule_that_overrides_freshness_does_not_share_what_cookies_brought() {
+    for field in ["", "max-age=0", "max-age=5"] {
+        let scene = scene(
+            move |answer| if field.is_empty() { answer } else { answer.header("cache-control", field) },
+        );
+        let ask =
+            |cookie: &str| scene.send(&scene.visit("GET", "/shop/forced").header("cookie", cookie)).body;
+        assert_ne!(ask("id=1"), ask("id=2"), "{field}");
+        assert_eq!(scene.get("/shop/forced").body, scene.get("/shop/forced").body);
+    }
+}
+
+#[test]
+fn a_coding_that_the_client_does_not_accept_is_not_served() {
+    let scene = scene(|answer| answer.header("content-encoding", "gzip"));
+    let ask = |accept: Option<&str>| {
+        let visit = scene.visit("GET", "/shop/ruled");
+        scene.send(&match accept {
+            Some(accept) => visit.header("accept-encoding", accept),
+            None => visit,
+        })
+    };
+    ask(Some("gzip"));
+    for accept in ["br, gzip", "GZIP;q=0.5", "x-gzip", "*"] {
+        assert_eq!(status(&ask(Some(accept))), "tollgate; hit; ttl=10", "{accept}");
+    }
+    for accept in [None, Some("br"), Some("gzip;q=0, *"), Some("gzip;q=0.000"), Some("identity"), Some("")] {
+        assert_eq!(status(&ask(accept)), "tollgate; fwd=vary-miss; stored", "{accept:?}");
+    }
+}
+
+#[test]
+fn an_answer_for_one_web_origin_is_not_served_to_another() {
+    let scene = Scene::new("", ROUTES);
+    scene.world.origin("origin.internal", |sent| {
+        Answered::json("{}").header("access-control-allow-origin", sent.header("origin").unwrap_or("*"))
+    });
+    let ask = |origin: &str| {
+        let seen = scene.send(&scene.visit("GET", "/shop/ruled").header("origin", origin));
+        seen.header("access-control-allow-origin").map(str::to_owned)
+    };
+    assert_eq!(ask("https://evil.test").as_deref(), Some("https://evil.test"));
+    assert_eq!(ask("https://app.test").as_deref(), Some("https://app.test"));
+    ask("https://app.test");
+    assert_eq!(scene.sent(), 2);
+}
+
+#[test]
+fn a_combined_route_is_not_looked_up() {
+    let scene = Scene::new("defaults: { cache: { ttl: 10s } }\n", ROUTES);
+    let seen = scene.send(&scene.visit("GET", "/shop/both").header("cache-control", "only-if-cached"));
+    assert_eq!(seen.status, 200, "{}", seen.body);
 }

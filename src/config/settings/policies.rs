@@ -85,6 +85,10 @@ pub enum CacheUse {
 /// if the origin cannot tell them apart. The origin gets all of the query and of the client's fields, whatever `key`
 /// says: name there what its answers depend on and its `Vary` does not name.
 ///
+/// Errors are stored only if the origin says for how long and the status is 404, 405, 410, 451 or 503. Answers to
+/// requests with a field by which some frameworks take another method, path or host (`X-HTTP-Method-Override`,
+/// `X-Original-URL` and the like) are not stored unless `key` names the field.
+///
 /// Unsafe methods do not invalidate what is stored (§4.4), and nothing is revalidated: it serves until its time is
 /// over.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
