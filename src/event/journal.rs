@@ -4,6 +4,7 @@
 //! number and is stored once, however often it arrives. Messages and rows carry a version; a message of a newer one
 //! is refused, a row of a newer one is left out of answers and pruned like any other.
 
+use super::queue::BATCH;
 use crate::sql::{Sql, SqlError, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,10 +19,19 @@ pub const PAGE: u32 = 500;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS batch (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, \
                      version INTEGER NOT NULL, total INTEGER NOT NULL, events TEXT NOT NULL)";
-/// `total` counts all events up to and with the row's, so that pruning needs no sums.
+/// `total` counts all events up to and with the row's, so that nothing needs sums: it grows with `seq`, and so neither
+/// storing, pruning nor listing looks at more rows than it has to, however long the history is.
 const INSERT: &str = "INSERT OR IGNORE INTO batch (id, version, total, events) \
-                      SELECT ?, ?, coalesce(max(total), 0) + ?, ? FROM batch";
-const PRUNE: &str = "DELETE FROM batch WHERE total <= (SELECT max(total) FROM batch) - ?";
+                      SELECT ?, ?, coalesce((SELECT total FROM batch ORDER BY seq DESC LIMIT 1), 0) + ?, ?";
+/// Of the oldest rows those that nobody needs: a batch makes room for as many as it has events, and for a few more
+/// where the bound was lowered.
+const PRUNE: &str = "DELETE FROM batch WHERE seq IN (SELECT seq FROM batch ORDER BY seq LIMIT 200) \
+                     AND total <= (SELECT total FROM batch ORDER BY seq DESC LIMIT 1) - ?";
+const _: () = assert!(BATCH < 200);
+/// Rows, newest first, that hold so many events; the search for the first that does not stops at it.
+const LIST: &str = "SELECT version, events FROM batch WHERE seq > coalesce((SELECT seq FROM batch \
+                    WHERE total <= (SELECT total FROM batch ORDER BY seq DESC LIMIT 1) - ? \
+                    ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq DESC LIMIT ?";
 
 /// A message to the object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,7 +51,7 @@ pub enum Verb<'a> {
     Put {
         /// Unique: the isolate's id and its batch's number.
         batch: String,
-        /// Events kept in all.
+        /// Events kept in all. Batches go as a whole, so up to one of them more.
         keep: u32,
         /// The events as JSON objects, oldest first, each on a line.
         #[serde(borrow)]
@@ -114,10 +124,8 @@ fn answer(sql: &dyn Sql, verb: &Verb<'_>) -> Result<Vec<Box<RawValue>>, SqlError
         }
         Verb::List { limit } => {
             let limit = (*limit).clamp(1, PAGE);
-            let rows = sql.query(
-                "SELECT version, events FROM batch ORDER BY seq DESC LIMIT ?",
-                &[Value::Int(i64::from(limit))],
-            )?;
+            let most = Value::Int(i64::from(limit));
+            let rows = sql.query(LIST, &[most.clone(), most])?;
             Ok(rows.iter().filter_map(|row| known(row)).flat_map(newest_first).take(limit as usize).collect())
         }
         Verb::Find { id } => {
@@ -192,9 +200,30 @@ mod tests {
     #[test]
     fn history_is_bounded() {
         let sql = Memory::default();
-        (0..50).for_each(|n| drop(put(&sql, &format!("a-{n}"), 20, n * 4..n * 4 + 4)));
-        assert_eq!(list(&sql, 500).len(), 20);
-        assert_eq!(list(&sql, 1), ["r-199"]);
+        // Single events first, and then batches of many, which push out as many rows as they have events.
+        let mut next = 0;
+        for (n, count) in [1; 400].into_iter().chain([BATCH as u32; 12]).chain([7; 90]).enumerate() {
+            put(&sql, &format!("a-{n}"), 300, next..next + count);
+            next += count;
+            let held = sql
+                .number("SELECT sum(length(events) - length(replace(events, char(10), '')) + 1) FROM batch")
+                .unwrap();
+            let least = i64::from(next.min(300));
+            assert!((least..least + BATCH as i64).contains(&held), "{held} after {next}");
+        }
+        assert_eq!(list(&sql, 1), [format!("r-{}", next - 1)]);
+    }
+
+    #[test]
+    fn a_list_reads_no_more_rows_than_it_shows() {
+        let sql = Memory::default();
+        (0..50).for_each(|n| drop(put(&sql, &format!("a-{n}"), 10_000, n * 100..n * 100 + 100)));
+        for (limit, rows) in [(1, 1), (100, 1), (101, 2), (500, 5)] {
+            assert_eq!(list(&sql, limit).len(), limit as usize);
+            let limit = Value::Int(i64::from(limit));
+            let read = sql.query(LIST, &[limit.clone(), limit]).unwrap().len();
+            assert_eq!(read, rows);
+        }
     }
 
     #[test]

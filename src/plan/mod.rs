@@ -132,7 +132,7 @@ pub struct Gateway {
     /// Share of the successful requests' events that are kept, for journal and analytics sink alike, in thousandths.
     /// Refusals and errors are kept up to so many a second.
     pub sample: u16,
-    /// Events that the journal keeps at most.
+    /// Events that the journal keeps, and up to a batch more in each of its objects.
     pub history: u32,
 }
 
