@@ -7,7 +7,10 @@
 
 use super::Event;
 use crate::fault::Reason;
+use crate::token::Identity;
+use serde_json::Map;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Events held at most; beyond that the oldest go, counted.
 pub const HELD: usize = 2048;
@@ -104,7 +107,8 @@ impl Queue {
     }
 
     /// Takes an event of that weight.
-    pub fn push(&mut self, event: Event, weight: f64) {
+    pub fn push(&mut self, mut event: Event, weight: f64) {
+        event.identity = event.identity.as_deref().map(named);
         if self.events.len() >= HELD
             && let Some(oldest) = self.events.pop_front()
         {
@@ -181,6 +185,14 @@ impl Queue {
         }
         self.retry.push_back(batch);
     }
+}
+
+/// The caller without the claims, which no sink gets: thousands of them would fill the isolate's memory.
+fn named(identity: &Identity) -> Arc<Identity> {
+    let (scopes, claims) = (String::new(), Map::new());
+    let Identity { issuer, expires, valid_from, valid_until, .. } = *identity;
+    let consumer = identity.consumer.clone();
+    Arc::new(Identity { issuer, consumer, scopes, expires, valid_from, valid_until, claims })
 }
 
 /// The weight of a success if chance keeps it, at a share in thousandths.

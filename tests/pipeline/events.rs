@@ -285,3 +285,12 @@ fn a_request_lost_to_a_trap_is_answered_and_recorded() {
     let event = &listed(&scene)[0];
     assert_eq!((&event["reason"], &event["route"]), (&json!("gateway-fault"), &json!("shop/v1/mine")));
 }
+
+#[test]
+fn only_a_share_of_nothing_keeps_nothing() {
+    for (share, thousandths) in [("0", 0), ("0.0001", 1), ("0.0014", 1), ("1", 1000)] {
+        let scene = Scene::new(&format!("events: {{ sample: {share} }}\n"), ROUTES);
+        let sample = scene.gateway.router().unwrap().plan().shared().gateway.sample;
+        assert_eq!(sample, thousandths, "{share}");
+    }
+}

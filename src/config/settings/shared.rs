@@ -67,13 +67,15 @@ pub struct Admin {
 /// Which events are kept.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Events {
-    /// Share of successful requests whose events are kept, from 0 to 1 in steps of 0.001: chosen by chance, each with
-    /// one over the share as its `weight`, so that weighted sums are true of every route and consumer. Refusals and
-    /// errors are kept all, up to 200 a second and isolate; what is left out beyond that is in the `weight` of the next
-    /// one of the same reason. It holds for the journal and for Analytics Engine. Default: 0.1.
+    /// Share of successful requests whose events are kept, from 0 to 1 in steps of 0.001 (less than one step counts as
+    /// one): chosen by chance, each with one over the share as its `weight`, so that weighted sums are true of every
+    /// route and consumer. Refusals and errors are kept all, up to 200 a second and isolate; what is left out beyond
+    /// that is in the `weight` of the next one of the same reason. It holds for the journal and for Analytics Engine.
+    /// Default: 0.1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub sample: Option<f64>,
-    /// Events that the journal keeps at most. Default: 10000.
+    /// Events that the journal keeps. Each of its four objects keeps a fourth, and up to a batch of 120 more; an isolate
+    /// writes to one of them. Default: 10000.
     #[schemars(range(min = 100, max = 1_000_000))]
     pub history: Option<u32>,
 }

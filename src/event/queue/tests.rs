@@ -164,3 +164,22 @@ fn batches_that_fail_at_the_same_time_are_all_sent_again_up_to_a_bound() {
     assert_eq!(times, (0..(RETRIES * BATCH) as u64).rev().collect::<Vec<_>>());
     assert_eq!(queue.batch().unwrap().number, 1);
 }
+
+#[test]
+fn claims_do_not_wait_with_the_events() {
+    let identity = Arc::new(Identity {
+        issuer: 3,
+        consumer: "ann".into(),
+        scopes: "read write".into(),
+        expires: 1,
+        valid_from: 0,
+        valid_until: 2,
+        claims: Map::from_iter([("sub".to_owned(), "x".repeat(8_000).into())]),
+    });
+    let mut queue = Queue::default();
+    queue.push(Event { identity: Some(Arc::clone(&identity)), ..success(0) }, 1.0);
+    assert_eq!(Arc::strong_count(&identity), 1);
+    let kept = drained(&mut queue).remove(0).event.identity.unwrap();
+    assert_eq!((kept.issuer, kept.consumer.as_str()), (3, "ann"));
+    assert!(kept.claims.is_empty() && kept.scopes.is_empty());
+}

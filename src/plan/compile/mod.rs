@@ -293,8 +293,8 @@ impl<'a> Compiler<'a> {
         }
         if let Some(events) = &gateway.events {
             if let Some(sample) = events.sample {
-                // Checked to lie within 0 and 1.
-                out.sample = (sample * 1000.0).round() as u16;
+                // Checked to lie within 0 and 1. Only 0 itself keeps nothing.
+                out.sample = ((sample * 1000.0).round() as u16).max(u16::from(sample > 0.0));
             }
             out.history = events.history.unwrap_or(out.history);
         }
