@@ -16,8 +16,8 @@ pub struct Check {
     /// Check one environment only.
     #[arg(long, value_name = "ENV", conflicts_with = "deploy")]
     env: Option<String>,
-    /// Check that ENV may be deployed: refuses development issuers, loopback and bare-address origins, and a test
-    /// build.
+    /// Check that ENV may be deployed: refuses development issuers, loopback, bare-address and placeholder hosts, an
+    /// environment of wrangler.toml without routes or with a client address that clients choose, and a test build.
     #[arg(long, value_name = "ENV")]
     deploy: Option<String>,
     /// Print one JSON object in place of text.

@@ -5,6 +5,7 @@
 //! remedy. Native only; the edge sees nothing but the plan.
 
 mod de;
+mod deploy;
 mod load;
 pub mod problem;
 mod reference;
@@ -290,6 +291,9 @@ fn run(
         }
     }
     problems.append(&mut wrangler::check(input, &files, gateway, environment, &output.shared));
+    if deploy {
+        problems.append(&mut deploy::check(input, &files, gateway, environment, &output.shared));
+    }
     let entries: Vec<Vec<Entry<'_>>> = output
         .entries
         .iter()

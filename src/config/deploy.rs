@@ -1,0 +1,234 @@
+//! What a deployment must have beyond what works on a developer's machine: hosts that somebody owns, a way from them to
+//! the worker, and the one header whose client address can be believed.
+//!
+//! Issuers for development, loopback and bare addresses are [`crate::plan::compile`]'s, where they are warnings for
+//! other environments than `dev`. What stands here is an error for deployment alone: a new clone has placeholders.
+
+use super::load::Files;
+use super::problem::{Problem, Severity, Span};
+use super::tree::{Node, Value};
+use crate::plan::Shared;
+use crate::plan::compile::{File, problem};
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+
+/// The variable that names the header with the client's address.
+const ADDRESS: &str = "TOLLGATE_CLIENT_ADDRESS";
+/// The only header that Cloudflare sets on every request and lets no client choose.
+const HEADER: &str = "CF-Connecting-IP";
+
+/// Names that nobody serves from: RFC 6761 §6.2–6.5.
+const PLACEHOLDERS: [&str; 7] =
+    ["example.com", "example.net", "example.org", "example", "invalid", "test", "localhost"];
+
+/// Checks that an environment may be deployed. `files` have their variables resolved.
+pub fn check(
+    input: &Files,
+    files: &[File],
+    gateway: usize,
+    environment: &str,
+    shared: &Shared,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(gateway) = files.get(gateway) {
+        for file in files {
+            let mut found = Vec::new();
+            names(&file.tree, &mut found);
+            problems.extend(found.into_iter().map(|node| placeholder(file, gateway, environment, node)));
+        }
+    }
+    if let Some(text) = &input.wrangler {
+        wrangler(text, environment, shared, &mut problems);
+    }
+    problems
+}
+
+/// The texts by which traffic or trust goes somewhere, where they are placeholders.
+fn names<'n>(node: &'n Node, out: &mut Vec<&'n Node>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| names(item, out)),
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                match key.name.as_str() {
+                    // Declared, and checked where they are used; or names of the user's own.
+                    "variables" | "headers" | "claims" => {}
+                    // What goes through a binding is never resolved.
+                    "url" if node.get("via").is_some() => {}
+                    "host" | "hosts" | "url" | "jwks" | "issuer" | "origins" => {
+                        let items = match &value.value {
+                            Value::List(items) => items.as_slice(),
+                            _ => std::slice::from_ref(value),
+                        };
+                        // Loopback addresses have an error of their own.
+                        let own = matches!(key.name.as_str(), "url" | "jwks");
+                        let texts =
+                            items.iter().filter(|item| item.text().is_some_and(|t| is_placeholder(t, own)));
+                        out.extend(texts);
+                    }
+                    _ => names(value, out),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a host, or the host of a URL, is one that documentation uses.
+fn is_placeholder(text: &str, loopback_is_said: bool) -> bool {
+    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.split(':').next().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let under =
+        |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    PLACEHOLDERS.iter().any(|name| under(name) && !(loopback_is_said && *name == "localhost"))
+}
+
+fn placeholder(file: &File, gateway: &File, environment: &str, node: &Node) -> Problem {
+    let text = node.text().unwrap_or_default();
+    let message = format!("`{text}` is a placeholder that nobody serves from");
+    // Where it comes from a variable, that is what must be set, once.
+    let variable = node.variable.as_deref().unwrap_or_default();
+    let declared = gateway.tree.get("variables").and_then(|all| all.get(variable));
+    let values = declared.and_then(|variable| {
+        variable.get("values").and_then(|values| values.get(environment)).or_else(|| variable.get("default"))
+    });
+    match values {
+        Some(value) => {
+            let help = Some(format!("set your own value of `{variable}` for `{environment}`"));
+            problem(Severity::Error, "placeholder", gateway, value.span, message, help)
+        }
+        None => {
+            let help = Some("write your own, or a variable with a value for each environment".to_owned());
+            problem(Severity::Error, "placeholder", file, node.span, message, help)
+        }
+    }
+}
+
+/// What wrangler.toml says of the environment. That it can be read, and has the environment, was checked before.
+fn wrangler(text: &str, environment: &str, shared: &Shared, problems: &mut Vec<Problem>) {
+    let Ok(table) = DeTable::parse(text) else { return };
+    let file = File {
+        name: "wrangler.toml".into(),
+        text: text.to_owned(),
+        tree: Node { value: Value::Null, span: Span::default(), variable: None },
+    };
+    let own = table.get_ref().get("env").and_then(|envs| envs.get_ref().get(environment));
+    let (section, at, heading) = match own {
+        Some(section) => match section.get_ref().as_table() {
+            Some(own) => (own, section.span(), format!("env.{environment}")),
+            None => return,
+        },
+        None => (table.get_ref(), 0..0, String::new()),
+    };
+    let mut report = |code: &'static str, at: Range<usize>, message: String, help: String| {
+        problems.push(problem(Severity::Error, code, &file, span(text, &at), message, Some(help)));
+    };
+
+    let vars = section.get("vars");
+    let address = vars.and_then(|vars| vars.get_ref().get(ADDRESS));
+    let trusted = |value: &DeValue<'_>| value.as_str().is_some_and(|name| name.eq_ignore_ascii_case(HEADER));
+    if !address.is_some_and(|value| trusted(value.get_ref())) {
+        let vars_heading = [heading.as_str(), "vars"].into_iter().filter(|part| !part.is_empty());
+        let help = format!(
+            "write `{ADDRESS} = \"{HEADER}\"` under `[{}]`: Cloudflare sets it, and no client can",
+            vars_heading.collect::<Vec<_>>().join(".")
+        );
+        match address {
+            Some(value) => {
+                let message =
+                    "clients may write this header themselves, and choose the address that limits count";
+                report("client-address", value.span(), message.into(), help);
+            }
+            None => {
+                let message = "nothing says which header tells the client's address: limits by address refuse everybody";
+                report("client-address", vars.map_or(at.clone(), |vars| vars.span()), message.into(), help);
+            }
+        }
+    }
+
+    let routes = section.get("routes").or_else(|| section.get("route"));
+    let mut patterns: Vec<(&str, Range<usize>)> = Vec::new();
+    let listed = routes.map(|routes| match routes.get_ref().as_array() {
+        Some(list) => list.iter().collect(),
+        None => vec![routes],
+    });
+    for entry in listed.into_iter().flatten() {
+        let pattern = entry.get_ref().get("pattern").unwrap_or(entry);
+        patterns.extend(pattern.get_ref().as_str().map(|text| (text, pattern.span())));
+        for value in [Some(pattern), entry.get_ref().get("zone_name")].into_iter().flatten() {
+            if let Some(name) = value.get_ref().as_str().filter(|name| is_placeholder(name, false)) {
+                let message = format!("`{name}` is a placeholder that nobody serves from");
+                report("placeholder", value.span(), message, "write your own zone and hosts".into());
+            }
+        }
+    }
+    let example = "for example `routes = [{ pattern = \"HOST/*\", zone_name = \"ZONE\" }]`";
+    if patterns.is_empty() {
+        let message = "no host leads to this worker: its `routes` are missing or empty".to_owned();
+        report("no-route", routes.map_or(at, |routes| routes.span()), message, example.into());
+        return;
+    }
+    let hosts = shared.apis.iter().flat_map(|api| &api.hosts).chain(&shared.gateway.admin_host);
+    let covered = |host: &str| {
+        patterns.iter().any(|(pattern, _)| {
+            let name = pattern.split_once("://").map_or(*pattern, |(_, rest)| rest);
+            let name = name.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            match name.strip_prefix('*') {
+                Some(suffix) => host.ends_with(suffix),
+                None => host == name,
+            }
+        })
+    };
+    for host in hosts.filter(|host| !covered(host)).collect::<std::collections::BTreeSet<_>>() {
+        let message = format!("the route files serve `{host}`, and none of these routes leads there");
+        report(
+            "no-route",
+            routes.map_or(0..0, |routes| routes.span()),
+            message,
+            format!("add it, {example}"),
+        );
+    }
+}
+
+/// The place of bytes of a text: their first line. Line 0 where the whole file is meant.
+fn span(text: &str, at: &Range<usize>) -> Span {
+    let (Some(before), Some(inside)) = (text.get(..at.start), text.get(at.clone())) else {
+        return Span::default();
+    };
+    if at.is_empty() {
+        return Span::default();
+    }
+    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Span {
+        line: narrow(before.matches('\n').count().saturating_add(1)),
+        column: narrow(before.rsplit('\n').next().unwrap_or("").chars().count().saturating_add(1)),
+        length: narrow(inside.lines().next().unwrap_or("").chars().count().max(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_whole_labels() {
+        for (text, is) in [
+            ("example.com", true),
+            ("API.Example.com.", true),
+            ("*.example.org", true),
+            ("https://a.staging.example.net:8443/x", true),
+            ("https://login.invalid?x", true),
+            ("gateway.test", true),
+            ("myexample.com", false),
+            ("example.com.acme.io", false),
+            ("https://api.acme.io/example.com", false),
+            ("contest", false),
+            ("*", false),
+            ("", false),
+        ] {
+            assert_eq!(is_placeholder(text, false), is, "{text}");
+        }
+        assert!(is_placeholder("localhost", false) && !is_placeholder("http://localhost:1", true));
+    }
+}
