@@ -90,7 +90,7 @@ units! {
         "A date or date and time of RFC 3339. A date alone means its first moment in UTC.";
     /// What a limit counts apart.
     Per(crate::limit::Per) = "counter", "^(route|consumer|address|claim\\.\\S+|header\\.\\S+)$", ["consumer", "address", "route", "claim.tenant", "header.x-tenant"],
-        "What is counted apart: `consumer`, `address` (IPv6 by its /64), `route` (all callers together), `claim.NAME` or `header.NAME`.";
+        "What is counted apart: `consumer`, `address` (IPv6 by its /64), `route` (all callers together), `claim.NAME` or `header.NAME`. A header says what the client likes: beside such a limit, one per `address` holds those who send another value each time.";
     /// A part of a cache key.
     KeyPart(crate::cache::KeyPart) = "key part", "^(consumer|query|query\\.\\S+|header\\.\\S+)$", ["query.page", "query", "consumer", "header.accept-language"],
         "A part of the cache key: `consumer` (the caller, with all that the origin is told of it: never shared between callers), `query` (the whole), `query.NAME` or `header.NAME` (as the origin gets it).";

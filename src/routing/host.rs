@@ -74,14 +74,6 @@ pub fn pattern(source: &str) -> Result<String, String> {
     }
 }
 
-/// Whether the `Host` field of a request names the authority of its URL.
-///
-/// Raw workerd joins `Host` and request target as they come, so that `GET .example.org/` with `Host: a` yields a URL
-/// of the host `a.example.org`. A gateway that sees both compares them.
-pub fn agrees(authority: &str, host: &str) -> bool {
-    authority.eq_ignore_ascii_case(host)
-}
-
 fn malformed() -> Fault {
     Fault::new(Reason::MalformedHost, "The request names no valid host.")
 }
@@ -220,12 +212,6 @@ mod tests {
         for wrong in ["*", "*.", "a.*.b", "*.1.2.3.4", "*.[::1]", "a:80", "https://a", "a/b", ""] {
             assert!(pattern(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_target_that_lengthens_the_host_is_noticed() {
-        assert!(agrees("Api.example.com:80", "api.example.com:80"));
-        assert!(!agrees("api.example.com.evil.org", "api.example.com"));
     }
 
     proptest! {

@@ -30,21 +30,9 @@ pub struct GatewayFile {
     /// What every route must have. An exception carries `because:` where it is made.
     #[serde(default)]
     pub require: Vec<Requirement>,
-    /// Issuers of tokens, for every API to name.
-    #[serde(default)]
-    pub issuers: IndexMap<String, Issuer>,
-    /// Limits and quotas, for every API to name as `shared/NAME`. Their counts are shared between the APIs.
-    #[serde(default)]
-    pub limits: IndexMap<String, Limit>,
-    /// Cache rules, for every API to name.
-    #[serde(default)]
-    pub caches: IndexMap<String, Cache>,
-    /// CORS settings, for every API to name.
-    #[serde(default)]
-    pub cors: IndexMap<String, Cors>,
-    /// Upstreams, for every API to name.
-    #[serde(default)]
-    pub upstreams: IndexMap<String, Upstream>,
+    /// What every API may name.
+    #[serde(flatten)]
+    pub definitions: Definitions,
     /// Settings of every route, unless an API file or the route says otherwise.
     #[serde(default)]
     pub defaults: Settings,
@@ -70,27 +58,36 @@ pub struct ApiFile {
     pub base: Option<String>,
     /// The upstream of its routes, unless a route names another.
     pub upstream: Option<UpstreamUse>,
-    /// Issuers of its own.
-    #[serde(default)]
-    pub issuers: IndexMap<String, Issuer>,
-    /// Limits and quotas of its own.
-    #[serde(default)]
-    pub limits: IndexMap<String, Limit>,
-    /// Cache rules of its own.
-    #[serde(default)]
-    pub caches: IndexMap<String, Cache>,
-    /// CORS settings of its own.
-    #[serde(default)]
-    pub cors: IndexMap<String, Cors>,
-    /// Upstreams of its own.
-    #[serde(default)]
-    pub upstreams: IndexMap<String, Upstream>,
+    /// What its routes may name beside those of gateway.yaml.
+    #[serde(flatten)]
+    pub definitions: Definitions,
     /// Settings of its routes, unless a route says otherwise.
     #[serde(default)]
     pub defaults: Settings,
     /// The routes, by operation name. Only a retired version may have none.
     #[serde(default)]
     pub routes: IndexMap<String, Route>,
+}
+
+/// What is declared once and named elsewhere: in gateway.yaml for every API, in an API's file for its routes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct Definitions {
+    /// Issuers of tokens. Those of gateway.yaml are for every API to name.
+    #[serde(default)]
+    pub issuers: IndexMap<String, Issuer>,
+    /// Limits and quotas. Those of gateway.yaml are for every API to name, as `shared/NAME`; their counts are shared
+    /// between the APIs.
+    #[serde(default)]
+    pub limits: IndexMap<String, Limit>,
+    /// Cache rules. Those of gateway.yaml are for every API to name.
+    #[serde(default)]
+    pub caches: IndexMap<String, Cache>,
+    /// CORS settings. Those of gateway.yaml are for every API to name.
+    #[serde(default)]
+    pub cors: IndexMap<String, Cors>,
+    /// Upstreams. Those of gateway.yaml are for every API to name.
+    #[serde(default)]
+    pub upstreams: IndexMap<String, Upstream>,
 }
 
 /// An API version and its life.

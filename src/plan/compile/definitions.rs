@@ -7,7 +7,6 @@ use crate::limit::{self, Algorithm, Per};
 use crate::policy::cors::Cors;
 use crate::token;
 use crate::upstream;
-use indexmap::IndexMap;
 use std::collections::HashMap;
 
 /// The names of one kind of definition. Scope 0 is gateway.yaml, scope n + 1 the nth API file.
@@ -103,34 +102,15 @@ impl<'a> Compiler<'a> {
     /// Compiles the definitions of gateway.yaml and of every API file.
     pub(super) fn definitions(&mut self) {
         let (file, gateway) = self.input.gateway;
-        self.scope(
-            0,
-            file,
-            "shared",
-            (&gateway.issuers, &gateway.limits, &gateway.caches, &gateway.cors, &gateway.upstreams),
-        );
+        self.scope(0, file, "shared", &gateway.definitions);
         for (order, (file, api)) in self.input.apis.iter().enumerate() {
             let prefix = format!("{}/{}", api.api, api.version.name);
-            let kinds = (&api.issuers, &api.limits, &api.caches, &api.cors, &api.upstreams);
-            self.scope(order.saturating_add(1), *file, &prefix, kinds);
+            self.scope(order.saturating_add(1), *file, &prefix, &api.definitions);
         }
     }
 
-    #[allow(clippy::type_complexity)]
-    fn scope(
-        &mut self,
-        scope: usize,
-        file: usize,
-        prefix: &str,
-        (issuers, limits, caches, cors, upstreams): (
-            &'a IndexMap<String, settings::Issuer>,
-            &'a IndexMap<String, settings::Limit>,
-            &'a IndexMap<String, settings::Cache>,
-            &'a IndexMap<String, settings::Cors>,
-            &'a IndexMap<String, settings::Upstream>,
-        ),
-    ) {
-        for (name, issuer) in issuers {
+    fn scope(&mut self, scope: usize, file: usize, prefix: &str, own: &'a settings::Definitions) {
+        for (name, issuer) in &own.issuers {
             let place = Place::new(file, &["issuers", name]);
             self.name("an issuer", name, &place);
             // Shared issuers go by their bare name: it is in tokens' events and in identity headers.
@@ -140,26 +120,26 @@ impl<'a> Compiler<'a> {
             self.out.shared.issuers.push(compiled);
             self.issuer_scopes.push(issuer.scopes.clone());
         }
-        for (name, limit) in limits {
+        for (name, limit) in &own.limits {
             let place = Place::new(file, &["limits", name]);
             self.name("a limit", name, &place);
             let compiled = self.limit(format!("{prefix}/{name}"), limit, &place);
             self.limits.insert(scope, name, self.out.shared.limits.len(), place);
             self.out.shared.limits.push(compiled);
         }
-        for (name, rule) in caches {
+        for (name, rule) in &own.caches {
             let place = Place::new(file, &["caches", name]);
             self.name("a cache rule", name, &place);
             self.caches.insert(scope, name, self.cache_settings.len(), place.clone());
             self.cache_settings.push((rule, place));
         }
-        for (name, cors) in cors {
+        for (name, cors) in &own.cors {
             let place = Place::new(file, &["cors", name]);
             self.name("CORS settings", name, &place);
             let index = self.cors_settings(cors, &place);
             self.cors.insert(scope, name, usize::try_from(index).unwrap_or(usize::MAX), place);
         }
-        for (name, upstream) in upstreams {
+        for (name, upstream) in &own.upstreams {
             let place = Place::new(file, &["upstreams", name]);
             self.name("an upstream", name, &place);
             let index = self.upstream(format!("{prefix}/{name}"), upstream, &place);

@@ -198,20 +198,6 @@ impl<'a> Compiler<'a> {
         format!("{name}:{}", self.source(place).line)
     }
 
-    fn report(
-        &mut self,
-        severity: Severity,
-        code: &'static str,
-        place: &Place,
-        message: String,
-        help: Option<String>,
-    ) {
-        let span = self.span(place);
-        if let Some(file) = self.input.files.get(place.file) {
-            self.problems.push(problem(severity, code, file, span, message, help));
-        }
-    }
-
     fn error(
         &mut self,
         code: &'static str,
@@ -219,8 +205,7 @@ impl<'a> Compiler<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let help: String = help.into();
-        self.report(Severity::Error, code, place, message.into(), Some(help).filter(|help| !help.is_empty()));
+        self.report(Severity::Error, code, place, message.into(), help.into());
     }
 
     fn warn(
@@ -230,14 +215,23 @@ impl<'a> Compiler<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let help: String = help.into();
-        self.report(
-            Severity::Warning,
-            code,
-            place,
-            message.into(),
-            Some(help).filter(|help| !help.is_empty()),
-        );
+        self.report(Severity::Warning, code, place, message.into(), help.into());
+    }
+
+    /// Adds a problem; an empty `help` is none.
+    fn report(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        place: &Place,
+        message: String,
+        help: String,
+    ) {
+        let span = self.span(place);
+        if let Some(file) = self.input.files.get(place.file) {
+            let help = Some(help).filter(|help| !help.is_empty());
+            self.problems.push(problem(severity, code, file, span, message, help));
+        }
     }
 
     /// Reports what a policy's own check says.
@@ -249,10 +243,9 @@ impl<'a> Compiler<'a> {
 
     /// What suits a developer's machine only: nothing in `dev`, a warning elsewhere, an error for deployment.
     fn local_only(&mut self, code: &'static str, place: &Place, message: String, help: &str) {
-        if self.input.deploy {
-            self.error(code, place, message, help);
-        } else if self.input.environment != "dev" {
-            self.warn(code, place, message, help);
+        let severity = if self.input.deploy { Severity::Error } else { Severity::Warning };
+        if self.input.deploy || self.input.environment != "dev" {
+            self.report(severity, code, place, message, help.to_owned());
         }
     }
 
