@@ -38,10 +38,8 @@ pub(super) enum Whose {
 #[derive(Default)]
 pub(super) struct Tally<'a> {
     held: Vec<Held<'a>>,
-    /// Objects that may have charged something.
+    /// Objects that may have charged something, under the request's id.
     charged: Vec<ObjectName>,
-    /// The charge's id, where it may have to be given back.
-    id: Option<String>,
 }
 
 /// A limit of the route, and its object for this request.
@@ -148,7 +146,7 @@ impl<H: Host> Exchange<'_, H> {
 
     /// Asks for the limits from this place of the tally on: the memory of denials first, then their objects.
     async fn ask_all(&mut self, from: usize, whose: Whose, tally: &mut Tally<'_>) -> Result<(), Fault> {
-        let Tally { held, charged, id } = tally;
+        let Tally { held, charged } = tally;
         let held = held.get_mut(from..).unwrap_or_default();
         if let Some(fault) = self.remembered(held) {
             return Err(fault);
@@ -159,15 +157,16 @@ impl<H: Host> Exchange<'_, H> {
                 objects.push(held.object.clone());
             }
         }
-        // What stays charged in its object's only call costs no row for a refund: a refusal charges nothing. But a
-        // limit that is closed refuses, too, what its object may have charged without saying so in time.
-        let closed = || held.iter().any(|held| held.limit.unreachable == Unreachable::Closed);
-        if whose == Whose::Stranger || charged.len() + objects.len() > 1 || closed() {
-            *id = Some(self.event.id.clone());
-        }
+        let mut others = objects.len();
         for object in objects {
+            others -= 1;
             let mut group: Vec<&mut Held<'_>> =
                 held.iter_mut().filter(|held| held.object == object).collect();
+            // A charge that can be given back costs its object a row. The last one need not be: a refusal charges
+            // nothing. But a limit that is closed refuses, too, what its object has charged without saying so in time.
+            let closed = group.iter().any(|held| held.limit.unreachable == Unreachable::Closed);
+            let refundable = others > 0 || closed || whose == Whose::Stranger;
+            let id = refundable.then(|| self.event.id.clone());
             let asked = self.ask_object(&object, &mut group, id.as_deref()).await;
             let answered = group.iter().all(|held| !held.degraded);
             let fault = match asked {
@@ -175,7 +174,7 @@ impl<H: Host> Exchange<'_, H> {
                 Ok(()) => exceeded(held, self.host.now()),
             };
             // An object that refuses has charged nothing. One whose answer was lost may have.
-            if fault.is_none() || !answered {
+            if refundable && (fault.is_none() || !answered) {
                 charged.push(object);
             }
             if let Some(fault) = fault {
@@ -276,9 +275,8 @@ impl<H: Host> Exchange<'_, H> {
     /// first, nothing stays. The client need not wait for it. A refund that is lost stays charged to the end of its
     /// window: never too much is admitted.
     pub(super) fn give_back(&self, tally: &mut Tally<'_>) {
-        let Some(id) = &tally.id else { return };
         for object in tally.charged.drain(..) {
-            let message = Message::Refund { id: Cow::Borrowed(id) }.encode();
+            let message = Message::Refund { id: Cow::Borrowed(&self.event.id) }.encode();
             self.host.tell(Tell { class: Class::Limiter, name: object.as_str().to_owned(), message });
         }
     }
