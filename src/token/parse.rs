@@ -11,6 +11,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::UntrustedToken;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Longest token in bytes. Longer ones are refused unread.
@@ -114,12 +115,13 @@ impl<'de> Visitor<'de> for ExtensionsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Extensions, A::Error> {
-        let mut seen: Vec<String> = Vec::new();
+        // Not a list: a header of hundreds of names would be compared with itself.
+        let mut seen: BTreeSet<String> = BTreeSet::new();
         while let Some((name, Strict(_))) = members.next_entry::<String, Strict>()? {
             if matches!(name.as_str(), "crit" | "b64" | "zip" | "enc") || seen.contains(&name) {
                 return Err(A::Error::custom("unsupported or duplicate header member"));
             }
-            seen.push(name);
+            seen.insert(name);
         }
         Ok(Extensions)
     }

@@ -6,6 +6,7 @@ use super::{Compiler, Layer, Layers, Place};
 use crate::config::problem::nearest;
 use crate::config::settings::{AuthUse, Limits, Requirement, Scopes};
 use crate::limit::Per;
+use crate::limit::message::MAX_LIMITS;
 use crate::policy::auth::Auth;
 use crate::policy::headers::Edit;
 use crate::token::Keys;
@@ -222,6 +223,11 @@ impl<'a> Compiler<'a> {
                     self.error("never-applies", at, message, help);
                 }
             }
+        }
+        // More of one key would not fit into a message to their object, and none of them would be counted.
+        if out.len() > MAX_LIMITS {
+            let message = format!("{} limits hold on this route, of {MAX_LIMITS} at most", out.len());
+            self.error("long-list", place, message, "leave out those that others imply");
         }
         if out.is_empty() && self.requires(Requirement::Limit) {
             match values.first() {
