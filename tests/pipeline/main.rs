@@ -15,3 +15,4 @@ mod policies;
 mod routing;
 mod scene;
 mod tokens;
+mod transparent;
