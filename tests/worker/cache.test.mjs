@@ -1,6 +1,7 @@
 // Stored answers (RFC 9111): served with Cache-Status and Age, never to those whom they are not for.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { until } from "./harness.mjs";
 import { bearer, scene, token } from "./scene.mjs";
 import { wild } from "./wild.mjs";
@@ -28,6 +29,9 @@ const answers = {
   "/c/chunked": [200, {}, Buffer.alloc(300_000, "chunk ")],
   "/c/chunked-large": [200, {}, Buffer.alloc(2 * 1024 * 1024, "chunk ")],
   "/c/empty": [204, {}],
+  "/c/web": [200, { "access-control-allow-origin": "*", "access-control-allow-credentials": "true" }],
+  "/c/steered": [200, { "cache-control": "max-age=60" }],
+  "/c/gzip": [200, { "content-encoding": "gzip" }, gzipSync("compressed")],
   "/c/old": [200, { "cache-control": "public, max-age=60", age: "50" }],
 };
 const origin = await wild((request, response) => {
@@ -56,6 +60,7 @@ routes:
   consumer: { match: "GET /consumer", auth: { jwt: tests }, cache: { ttl: 60s, key: [consumer] } }
   keyed: { match: "GET /keyed", rewrite: /c/plain, cache: { ttl: 60s, key: [query.page, header.x-tenant] } }
   counted: { match: "GET /counted", rewrite: /c/public, limits: [few], cors: web }
+  web: { match: "GET /web", cors: web }
   any: { match: "ANY /{path}" }
 `,
   }),
@@ -120,6 +125,31 @@ test("who has a token shares nothing unless the origin or the key says so", asyn
   assert.match((await hit("/c/consumer", bob)).text, / bob /);
   assert.equal((await gateway.get("/c/mine-public")).problem, "token-missing", "a stored answer needs the token too");
   assert.equal((await gateway.get("/c/mine-public", bearer(token({ exp: 1 })))).problem, "token-expired");
+});
+
+test("two tokens of one consumer share nothing that the origin may tell apart", async () => {
+  const [ann, more] = [bearer(token({ sub: "cat" })), bearer(token({ sub: "cat", scope: "more" }))];
+  const first = await gateway.get("/c/consumer", ann);
+  assert.equal((await hit("/c/consumer", ann)).text, first.text);
+  assert.ok(!isHit(await gateway.get("/c/consumer", more)));
+});
+
+test("what one request spoils is not served to others", async () => {
+  const steered = await gateway.get("/c/steered", { headers: { "x-http-method-override": "DELETE" } });
+  assert.match(said(steered), /detail=steered/);
+  await gateway.get("/c/steered");
+  assert.notEqual((await hit("/c/steered")).text, steered.text);
+  const gzip = { headers: { "accept-encoding": "gzip" } };
+  await gateway.get("/c/gzip", gzip);
+  await hit("/c/gzip", gzip);
+  assert.match(said(await gateway.get("/c/gzip")), /fwd=vary-miss/, "a coding for whoever reads it");
+});
+
+test("an upstream's CORS fields are neither passed on nor stored where the gateway speaks CORS", async () => {
+  const cors = (/** @type {any} */ answer) => Object.entries(answer.headers).filter(([name]) => name.startsWith("access-control-"));
+  assert.deepEqual(cors(await gateway.get("/c/web")), []);
+  assert.deepEqual(cors(await hit("/c/web")), []);
+  assert.deepEqual(cors(await hit("/c/web", { headers: { origin: "https://evil.example" } })), []);
 });
 
 test("the key holds what the route file names, and nothing else", async () => {
