@@ -82,12 +82,14 @@ impl<H: Host> Headers for Outbound<'_, '_, H> {
 }
 
 /// A request's fields as the origin gets them. But the origin that speaks of `Authorization` means the caller, also
-/// where it learns of him in other fields.
+/// where it learns of him in other fields; and what the gateway takes away because only the edge may say it, such as
+/// the client's country, the edge may say to the origin again.
 struct Sent<'v>(Edited<'v>);
 
 impl Headers for Sent<'_> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        if name == "authorization" { self.0.base.get(name) } else { self.0.get(name) }
+        let client = name == "authorization" || hop::INTERNAL.contains(&name);
+        if client { self.0.base.get(name) } else { self.0.get(name) }
     }
 }
 
