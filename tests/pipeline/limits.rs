@@ -296,6 +296,25 @@ fn a_refund_that_is_lost_never_admits_more() {
     assert_eq!(statuses(3, || scene.get_as(&token, "/shop/daily")), [200, 200, 429]);
 }
 
+#[test]
+fn what_this_isolate_let_pass_is_given_back_when_another_limit_refuses() {
+    let scene = Scene::new("", LIMITS);
+    let tokens: Vec<String> = (0..10).map(|n| scene.token(json!({ "sub": format!("s-{n}") }))).collect();
+    for token in &tokens {
+        assert_eq!(statuses(4, || scene.get_as(token, "/shop/daily")), [200; 4]);
+    }
+    scene.world.faults(
+        Class::Limiter,
+        |_, message| {
+            if message.contains("burst") { Fault::Lost } else { Fault::None }
+        },
+    );
+    // Half a second passes with each, so that half a token flows back: the share would be used up by the seventh.
+    for token in &tokens {
+        refused(&scene.get_as(token, "/shop/both"), 429, "quota-exhausted");
+    }
+}
+
 /// Tokens of nobody, each another, that only a check of the signature unmasks.
 fn forged(scene: &Scene, number: usize) -> String {
     let header = json!({ "alg": "ES256", "kid": scene.key.kid() });

@@ -29,6 +29,8 @@ limits:
   brief: { rate: 1/s, per: route }
   degraded: { rate: 3/min, burst: 3, per: route, unreachable: degrade, deadline: 200ms }
   shut: { quota: 100/day, per: route, deadline: 200ms }
+  late: { quota: 3/day, per: consumer, deadline: 200ms }
+  mine: { rate: 3/min, burst: 3, per: address }
   opened: { rate: 1/min, per: route, unreachable: open, deadline: 200ms }
 routes:
   fifty: { match: "GET /echo/fifty", limits: [fifty] }
@@ -40,6 +42,8 @@ routes:
   brief: { match: "GET /echo/brief", limits: [brief] }
   degraded: { match: "GET /echo/degraded", limits: [degraded] }
   shut: { match: "GET /echo/shut", limits: [shut] }
+  late: { match: "GET /echo/late", auth: { jwt: tests }, limits: [late] }
+  mine: { match: "GET /echo/mine", auth: { jwt: tests }, limits: [mine] }
   opened: { match: "GET /echo/opened", limits: [opened] }
   free: { match: "GET /echo/free" }
 `,
@@ -149,6 +153,24 @@ for (const how of ["throw", "hang"]) test(`when the object does ${how}, each lim
     await gateway.get("/outage/");
   }
   assert.equal((await gateway.get("/l/echo/shut")).status, 200, "as soon as it is back");
+});
+
+test("what a closed limit is charged after its deadline is given back", async () => {
+  const caller = bearer(token({ sub: "lou" }));
+  await gateway.get("/outage/late");
+  try {
+    assert.deepEqual(await statuses("/l/echo/late", 5, caller), [503, 503, 503, 503, 503]);
+  } finally {
+    await gateway.get("/outage/");
+  }
+  assert.deepEqual(await statuses("/l/echo/late", 4, caller), [200, 200, 200, 429]);
+});
+
+test("a flood of forged tokens runs into the limit of its address before their signatures are checked", async () => {
+  const forged = (/** @type {number} */ number) => bearer(token({ sub: `nobody-${number}` }).replace(/[^.]{4}$/, "AAAA"));
+  const problems = [];
+  for (let number = 0; number < 5; number++) problems.push((await gateway.get("/l/echo/mine", forged(number))).problem);
+  assert.deepEqual(problems, ["token-signature", "token-signature", "token-signature", "rate-limited", "rate-limited"]);
 });
 
 test("without the namespace's binding the routes that need it say so, and others work", async () => {

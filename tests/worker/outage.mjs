@@ -1,6 +1,6 @@
 // Stands before the shim and lets objects fail: `GET /outage/throw` and `/outage/hang` begin it for the limiter's,
-// `/outage/journal` lets the journal's wait, `/outage/` ends it; `/outage` says how many wait. The gateway itself is
-// the built one.
+// `/outage/late` lets these act at once and answer when nobody waits any more, `/outage/journal` lets the journal's
+// wait, `/outage/` ends it; `/outage` says how many wait. The gateway itself is the built one.
 import gateway, { JournalObject as RealJournal, LimiterObject as RealLimiter } from "./index.js";
 
 let outage = "", waiting = 0;
@@ -17,7 +17,9 @@ export class LimiterObject extends RealLimiter {
   async ask(message) {
     if (outage === "throw") throw new Error("the object is not there");
     if (outage === "hang") await new Promise(() => {});
-    return super.ask(message);
+    const answer = await super.ask(message);
+    if (outage === "late") await scheduler.wait(400);
+    return answer;
   }
 }
 export default {
