@@ -160,6 +160,21 @@ impl Memory {
         .collect()
     }
 
+    /// The share's state, for [`Memory::take_back`].
+    pub fn shared(&self, asked: &Asked<'_>) -> Option<State> {
+        self.shares.get(&self.key(asked)).copied()
+    }
+
+    /// Takes back from a share what left it as `charged`, because another limit refused the request.
+    pub fn take_back(&mut self, asked: &Asked<'_>, charged: &State, now: u64) {
+        let key = self.key(asked);
+        if let Some(state) = self.shares.get_mut(&key)
+            && let Some(refunded) = state.refund(charged, asked.cost, now)
+        {
+            *state = refunded;
+        }
+    }
+
     /// Whether `count` further keys find room, once what has lapsed is gone. Looks through all entries only when some
     /// have lapsed since it last did, so that a flood of new keys does not make each of them dear.
     fn make_room(&mut self, count: usize, now: u64) -> bool {

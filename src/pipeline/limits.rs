@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::limit::key::{self, ObjectName};
 use crate::limit::memory::Asked;
 use crate::limit::message::{self, Message, ObjectError, Reply};
-use crate::limit::{Limit, Per, Unreachable, Verdict, fields};
+use crate::limit::{Limit, Per, State, Unreachable, Verdict, fields};
 use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{self, Ask, Class, Fact, Host, Tell};
@@ -51,6 +51,8 @@ struct Held<'a> {
     object: ObjectName,
     verdict: Option<Verdict>,
     degraded: bool,
+    /// The isolate's own share, as the request left it.
+    share: Option<State>,
 }
 
 impl Held<'_> {
@@ -139,7 +141,15 @@ impl<H: Host> Exchange<'_, H> {
             // What cannot be counted cannot be limited: refused, as `check` should have seen.
             let object =
                 limit.object(&facts).map_err(|error| fields::unavailable(limit, &error.to_string()))?;
-            tally.held.push(Held { place, index: *index, limit, object, verdict: None, degraded: false });
+            tally.held.push(Held {
+                place,
+                index: *index,
+                limit,
+                object,
+                verdict: None,
+                degraded: false,
+                share: None,
+            });
         }
         Ok(())
     }
@@ -260,13 +270,18 @@ impl<H: Host> Exchange<'_, H> {
         if asked.is_empty() {
             return Ok(());
         }
-        let verdicts = self.gateway.limits.borrow_mut().share(&asked, self.host.now());
+        let mut memory = self.gateway.limits.borrow_mut();
+        let verdicts = memory.share(&asked, self.host.now());
+        // Where one refuses, none is charged.
+        let charged = verdicts.iter().all(|verdict| verdict.admitted);
         let local = group
             .iter_mut()
             .filter(|held| held.verdict.is_none() && held.limit.unreachable == Unreachable::Degrade);
         for (held, verdict) in local.zip(verdicts) {
+            held.share = memory.shared(&held.asked()).filter(|_| charged);
             held.verdict = Some(verdict);
         }
+        drop(memory);
         self.event.private = why.to_owned();
         Ok(())
     }
@@ -278,6 +293,12 @@ impl<H: Host> Exchange<'_, H> {
         for object in tally.charged.drain(..) {
             let message = Message::Refund { id: Cow::Borrowed(&self.event.id) }.encode();
             self.host.tell(Tell { class: Class::Limiter, name: object.as_str().to_owned(), message });
+        }
+        let (now, mut memory) = (self.host.now(), self.gateway.limits.borrow_mut());
+        for held in &mut tally.held {
+            if let Some(share) = held.share.take() {
+                memory.take_back(&held.asked(), &share, now);
+            }
         }
     }
 

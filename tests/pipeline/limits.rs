@@ -18,6 +18,7 @@ limits:
   header: { quota: 2/hour, per: header.x-plan }
   everybody: { quota: 3/hour, per: route }
 routes:
+  pair: { match: GET /pair, auth: none, limits: [fixed, burst] }
   protected: { match: GET /protected, auth: { jwt: people }, limits: [everybody, burst, daily] }
   tenants: { match: GET /tenants, auth: { jwt: people }, limits: [burst, tenant] }
   scoped: { match: GET /scoped, auth: { jwt: people }, scopes: [\"a:b\"], limits: [burst] }
@@ -313,6 +314,20 @@ fn what_this_isolate_let_pass_is_given_back_when_another_limit_refuses() {
     for token in &tokens {
         refused(&scene.get_as(token, "/shop/both"), 429, "quota-exhausted");
     }
+}
+
+#[test]
+fn a_share_that_one_limit_refuses_gives_back_nothing_of_the_other() {
+    let scene = Scene::new("", LIMITS);
+    scene.world.fault(Class::Limiter, Fault::Lost);
+    let visits: Vec<_> = (0..20).map(|_| scene.visit("GET", "/shop/pair")).collect();
+    let admitted = || {
+        let all = join_all(visits.iter().map(|visit| visit.through(&scene.gateway)));
+        scene.world.run(all).unwrap().iter().filter(|seen| seen.status == 200).count()
+    };
+    assert_eq!(admitted(), 3, "the bucket's burst");
+    scene.world.pass(5_000);
+    assert_eq!(admitted(), 2, "what is left of five a minute");
 }
 
 /// Tokens of nobody, each another, that only a check of the signature unmasks.
