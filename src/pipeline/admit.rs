@@ -121,8 +121,8 @@ impl<H: Host> Exchange<'_, H> {
     /// CORS fields of whatever answers.
     fn share(&mut self, shared: &Shared, cors: Option<u32>) {
         let Some(cors) = cors.and_then(|index| shared.cors.get(index as usize)) else { return };
-        let edits = cors.response_edits(self.header("origin").as_deref());
-        self.edits.extend(edits);
+        let host = self.host;
+        cors.response_edits(|| host.header(Message::Request, "origin"), &mut self.edits);
     }
 
     fn in_service(&self, shared: &Shared, api: u32) -> Result<(), Fault> {

@@ -2,12 +2,14 @@
 //!
 //! An origin that is not allowed gets no CORS header, and the request passes all the same: it is the browser that
 //! refuses. Where a route has CORS, the gateway alone speaks it: what the upstream says about it is removed.
-//! Every answer carries `Vary: Origin`, for even `*` is only said to requests with an `Origin`, and a cache that
-//! kept an answer without it would serve it to the next script.
+//! A rule that allows one origin, or every one, says so on every answer, as the standard advises for what does not
+//! depend on the request: the browser compares. Where several are allowed the answer names the request's own, and
+//! carries `Vary: Origin`, or a cache that kept it would serve it to the next script.
 
 use super::headers::Edit;
 use crate::header::{self, Headers};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Compiled form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,12 +37,18 @@ pub struct Preflight {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// Whether a field, in lower case, is one of CORS. Where the gateway speaks it no upstream's copy may pass: not to
-/// the client, for an upstream's `…-Credentials: true` beside our origin would open the route, and not into the
+/// The fields of answers (and "Private Network Access" §3.3). Where the gateway speaks CORS no upstream's copy may pass:
+/// not to the client, for an upstream's `…-Credentials: true` beside our origin would open the route, and not into the
 /// store, for what one request brought would be told to all.
-pub fn is_field(name: &str) -> bool {
-    name.starts_with("access-control-")
-}
+pub const FIELDS: &[&str] = &[
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-expose-headers",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-allow-private-network",
+    "access-control-max-age",
+];
 
 /// How an origin is allowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,25 +98,38 @@ impl Cors {
         Some(Preflight { allowed: allowed != Allowed::No, headers: out })
     }
 
-    /// Edits of any other answer, also of the gateway's own; `origin` is the request's `Origin`. What an upstream says
-    /// was removed before, as far as there was any: see [`is_field`].
-    pub fn response_edits(&self, origin: Option<&str>) -> Vec<Edit> {
-        let vary = Edit::Add("vary".into(), "Origin".into());
-        // Without an `Origin` no browser asks, and thanks to `Vary` none is served this answer from a cache.
-        let Some(origin) = origin else { return vec![vary] };
-        let allowed = self.allowed(origin);
-        if allowed == Allowed::No {
-            return vec![vary];
-        }
-        let set = |name: &'static str, value: String| Edit::Set(name.into(), value.into());
-        let mut edits = vec![vary, set("access-control-allow-origin", self.named(origin, allowed))];
-        if self.credentials && allowed == Allowed::ByName {
+    /// Edits of any other answer, also of the gateway's own; `origin` gives the request's `Origin`, and is asked only
+    /// where it matters. What an upstream says was removed before, as far as there was any: see [`FIELDS`].
+    pub fn response_edits<'o>(&self, origin: impl FnOnce() -> Option<Cow<'o, str>>, edits: &mut Vec<Edit>) {
+        let allowed = match self.always() {
+            Some(always) => Some(always.to_owned()),
+            None => {
+                edits.push(Edit::Add("vary".into(), "Origin".into()));
+                // Without an `Origin` no browser asks, and thanks to `Vary` none is served this answer from a cache.
+                origin().and_then(|origin| match self.allowed(&origin) {
+                    Allowed::No => None,
+                    Allowed::ByAny => Some("*".to_owned()),
+                    Allowed::ByName => Some(origin.into_owned()),
+                })
+            }
+        };
+        let Some(allowed) = allowed else { return };
+        let credentials = self.credentials && allowed != "*";
+        edits.push(Edit::Set("access-control-allow-origin".into(), allowed.into()));
+        if credentials {
             edits.push(Edit::Set("access-control-allow-credentials".into(), "true".into()));
         }
         if !self.expose.is_empty() {
-            edits.push(set("access-control-expose-headers", self.expose.join(", ")));
+            edits.push(Edit::Set("access-control-expose-headers".into(), self.expose.join(", ").into()));
         }
-        edits
+    }
+
+    /// What `Access-Control-Allow-Origin` says whoever asks: the one origin, or `*`.
+    fn always(&self) -> Option<&str> {
+        match self.origins.as_slice() {
+            [origin] if !origin.contains("://*.") => Some(origin),
+            _ => None,
+        }
     }
 
     fn named(&self, origin: &str, allowed: Allowed) -> String {

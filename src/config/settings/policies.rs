@@ -115,7 +115,8 @@ pub enum CorsUse {
     Inline(Cors),
 }
 
-/// Cross-origin resource sharing by the Fetch standard.
+/// Cross-origin resource sharing by the Fetch standard. Where one origin is allowed, or `*`, every answer says so; where
+/// several are, an answer names the one that asks and carries `Vary: Origin`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Cors {
     /// Allowed origins: exact (`https://app.example.com`), `https://*.example.com`, or `*`.

@@ -75,11 +75,16 @@ fn cors(way: &Way<'_>, shared: &Shared, route: &Route) -> Step {
         return Step::new("cors", "none: what the origin says of it is passed on");
     };
     let origin = way.header("origin");
-    let edits = cors.response_edits(origin.as_deref());
-    let allows = |edit: &Edit| edit.name() == "access-control-allow-origin" && edit.value().is_some();
+    let mut edits = Vec::new();
+    cors.response_edits(|| origin.clone(), &mut edits);
+    let allows = |edit: &Edit, origin: &str| {
+        edit.name() == "access-control-allow-origin" && edit.value().is_some_and(|v| v == "*" || v == origin)
+    };
     let says = match &origin {
-        None => "no Origin: nothing but `Vary: Origin`".to_owned(),
-        Some(origin) if edits.iter().any(allows) => format!("{origin} may read the answer"),
+        None => "no Origin: no browser asks".to_owned(),
+        Some(origin) if edits.iter().any(|edit| allows(edit, origin)) => {
+            format!("{origin} may read the answer")
+        }
         Some(origin) => format!("{origin} is not allowed: the browser refuses it the answer"),
     };
     Step::new("cors", says)
