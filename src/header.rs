@@ -16,10 +16,26 @@ pub trait Headers {
     fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
+
+    /// Visits the names, in lower case, as far as the view was made to know them: whoever takes them away asks for
+    /// those that are there, not for each that might be.
+    fn each(&self, visit: &mut dyn FnMut(&str));
 }
 
 /// Names of any case, lines in order: for tests, the simulator and answers of our own.
+/// Those of some names, known in advance, that are there, in the order of the tables.
+pub fn present(headers: &dyn Headers, tables: &[&'static [&'static str]]) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    headers.each(&mut |name| found.extend(tables.iter().copied().flatten().position(|own| *own == name)));
+    found.sort_unstable();
+    found.iter().filter_map(|at| tables.iter().copied().flatten().nth(*at).copied()).collect()
+}
+
 impl Headers for Vec<(String, String)> {
+    fn each(&self, visit: &mut dyn FnMut(&str)) {
+        self.iter().for_each(|(name, _)| visit(&name.to_ascii_lowercase()));
+    }
+
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut lines = self.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim());
         let first = lines.next()?;
@@ -37,6 +53,74 @@ impl Headers for Vec<(String, String)> {
     }
 }
 
+/// All fields of a message in one text: lower-case name, line feed, combined value, line feed, for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    all: String,
+    /// Where each line ends: a field is looked for dozens of times.
+    ends: Vec<(usize, usize)>,
+    /// The [`mark`]s of the names: mostly a field is looked for in vain.
+    marks: u64,
+}
+
+/// One bit, of a name's length and two of its letters: of most absent names, no present one has it.
+fn mark(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let letter = |at: usize| bytes.get(at).copied().map_or(0, usize::from);
+    let length = bytes.len();
+    let mixed = length.wrapping_mul(11) ^ letter(length / 2).wrapping_mul(5) ^ letter(length.wrapping_sub(1));
+    1 << (mixed & 63)
+}
+
+impl Fields {
+    /// Reads such a text. A line that lacks its pair is left out.
+    pub fn new(all: String) -> Fields {
+        let mut ends = Vec::with_capacity(16);
+        let mut breaks = all.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
+        let (mut begin, mut marks) = (0, 0);
+        while let (Some(name), Some(value)) = (breaks.next(), breaks.next()) {
+            marks |= all.get(begin..name).map_or(0, mark);
+            begin = value.saturating_add(1);
+            ends.push((name, value));
+        }
+        Fields { all, ends, marks }
+    }
+
+    /// Of names in any case and of any number: each once, with its combined value, as a host gives them.
+    pub fn of(lines: &Vec<(String, String)>) -> Fields {
+        let mut all = String::new();
+        for (at, (name, _)) in lines.iter().enumerate() {
+            if lines.iter().take(at).all(|(earlier, _)| !earlier.eq_ignore_ascii_case(name)) {
+                let value = lines.get(name).unwrap_or_default();
+                all.push_str(&format!("{}\n{value}\n", name.to_ascii_lowercase()));
+            }
+        }
+        Fields::new(all)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut from = 0;
+        self.ends.iter().filter_map(move |(name, value)| {
+            let begin = std::mem::replace(&mut from, value.saturating_add(1));
+            Some((self.all.get(begin..*name)?, self.all.get(name.saturating_add(1)..*value)?))
+        })
+    }
+}
+
+impl Headers for Fields {
+    fn each(&self, visit: &mut dyn FnMut(&str)) {
+        self.iter().for_each(|(name, _)| visit(name));
+    }
+
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        if self.marks & mark(name) == 0 {
+            return None;
+        }
+        self.iter().find(|(own, _)| *own == name).map(|(_, value)| Cow::Borrowed(value))
+    }
+}
+
 /// A message's fields as they are after edits, without applying them.
 #[derive(Clone, Copy)]
 pub struct Edited<'a> {
@@ -47,6 +131,16 @@ pub struct Edited<'a> {
 }
 
 impl Headers for Edited<'_> {
+    fn each(&self, visit: &mut dyn FnMut(&str)) {
+        let gone =
+            |name: &str| matches!(self.edits.iter().rfind(|edit| edit.name() == name), Some(Edit::Remove(_)));
+        self.base.each(&mut |name| {
+            if !gone(name) {
+                visit(name);
+            }
+        });
+    }
+
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut ours = self.edits.iter().filter(|e| e.name() == name).peekable();
         // Reading below a field that is replaced first thing would be a call for nothing.
@@ -144,7 +238,27 @@ pub fn quotes_closed(text: &str) -> bool {
 
 /// Whether `text` is a token (RFC 9110 §5.6.2).
 pub fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    let is_tchar = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            )
+    };
+    !text.is_empty() && text.bytes().all(is_tchar)
 }
 
 /// Whether `text` may stand as a field value that we write (RFC 9110 §5.5): visible ASCII, spaces and tabs, none

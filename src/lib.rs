@@ -18,9 +18,9 @@
 //! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `policy::headers`, `ports` |
 //! | [`policy`] | one file per policy: compiled form, one verb, tests | `fault`, `header`, `routing`, `token`, `upstream` |
 //! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `ports`, `sql`, `token` |
-//! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `limit`, `policy::headers`, `sql`, `token` |
+//! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `header`, `limit`, `policy::headers`, `sql`, `token` |
 //! | [`pipeline`] | the life of a request: [`pipeline::handle`] | everything but `config` |
-//! | [`wire`] | what wasm and shim say to each other, as one table | `header`, `policy::headers`, `sql` |
+//! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `sql` |
 //! | `simulator` | the outside made up, with a virtual clock (native) | everything but `config` |
 //! | `edge` | the outside at the edge (wasm32 only) | everything but `config` |
 //!

@@ -5,11 +5,13 @@
 #![allow(async_fn_in_trait)] // One thread per isolate: no future here needs `Send`.
 
 use crate::event::journal;
+use crate::header::Fields;
 use crate::limit::object;
 use crate::policy::headers::Edit;
 use crate::sql::Sql;
 use crate::token::Algorithm;
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// An answer that the host holds: of an upstream or out of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,8 +189,11 @@ pub trait Host {
     /// A field's combined value, by lower-case name (RFC 9110 §5.3). Costs a call into the host: read what can
     /// matter, once.
     fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>>;
-    /// All fields of a message in one call: lower-case name, line feed, combined value, line feed, for each.
-    fn headers(&self, of: Message) -> String;
+    /// The names of a message's fields, in lower case, each followed by a line feed. Where most values do not matter
+    /// this costs less than all fields do.
+    fn names(&self, of: Message) -> String;
+    /// All fields of a message in one call.
+    fn headers(&self, of: Message) -> Rc<Fields>;
     /// A fact about the connection.
     fn fact(&self, fact: Fact) -> Option<String>;
     /// A secret or variable by the name of its binding.

@@ -1,19 +1,22 @@
 //! What the wasm and its JavaScript shim say to each other, as one table.
 //!
-//! A [`Frame`] is a row of 32-bit words and one UTF-8 text. Words 0–4 are the head: state, task, number of records,
-//! address and length of the text in bytes. Each record takes four words: kind, operation, argument, number of
-//! fields. The text is all records' fields in order, joined by NUL, which no URL, header value, JSON text or SQL
-//! of ours may hold; [`Frame::record`] drops it where it appears. The shim's `KIND` and `STATE` tables must equal
-//! the constants here: a test reads them from `src/edge/shim.js`.
+//! A [`Frame`] is a row of 32-bit words, one UTF-8 text and a row of lengths. Words 0–5 are the head: state, task,
+//! number of records, address and length of the text in bytes, address of the lengths. Each record takes four words:
+//! kind, operation, argument, number of fields. The text is all records' fields in order; each has a word among the
+//! lengths: how many UTF-16 units it has, and in the two highest bits its [`mark`]. The tables in
+//! `src/edge/shim/tables.js` must equal the constants here: a test compares them.
 
-use crate::header::Headers;
 use crate::policy::headers::Edit;
 use crate::sql::Value;
 
 /// Words of a frame's head.
-pub const HEAD: usize = 5;
+pub const HEAD: usize = 6;
 /// Words of a record.
 pub const RECORD: usize = 4;
+/// Bits of a field's word that are its length.
+pub const LENGTH_BITS: u32 = 30;
+/// Methods that the shim gives by number, counted from 1, so that they need no copy.
+pub const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Operations that fit a frame: a whole batch of events for the analytics sink, and more than any request needs at
 /// once. An answer always fits.
 pub const RECORDS: usize = 256;
@@ -73,9 +76,23 @@ table! {
 }
 
 table! {
+    /// Marks of fields: names of edits have one.
+    mark, MARKS {
+        /// No name of an edit.
+        PLAIN = 0,
+        /// The field is set to the value that follows.
+        SET = 1,
+        /// The value that follows is added.
+        ADD = 2,
+        /// The field is removed; no value follows.
+        REMOVE = 3,
+    }
+}
+
+table! {
     /// How an operation ended.
     ended, ENDED {
-        /// As hoped; of an answer the argument is the status, the input its fields as in `headers`.
+        /// As hoped; of an answer the argument is the status.
         OK = 0,
         /// The time ran out.
         TIMEOUT = 1,
@@ -86,29 +103,6 @@ table! {
         /// Nothing stored.
         MISS = 4,
     }
-}
-
-/// Fields as [`lines`] reads them: each once, with its combined value, as the shim gives them.
-pub fn fields(all: &Vec<(String, String)>) -> String {
-    let mut text = String::new();
-    for (at, (name, _)) in all.iter().enumerate() {
-        if all.iter().take(at).all(|(earlier, _)| !earlier.eq_ignore_ascii_case(name)) {
-            let value = all.get(name).unwrap_or_default();
-            text.push_str(&format!("{}\n{value}\n", name.to_ascii_lowercase()));
-        }
-    }
-    text
-}
-
-/// Names and values of fields, each on a line.
-pub fn lines(all: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = all;
-    std::iter::from_fn(move || {
-        let (name, after) = rest.split_once('\n')?;
-        let (value, after) = after.split_once('\n')?;
-        rest = after;
-        Some((name, value))
-    })
 }
 
 /// A value of SQL as a field: its type's first letter and the value.
@@ -134,20 +128,23 @@ pub fn rows(text: &str) -> Vec<Vec<Value>> {
     values.chunks(columns.max(1)).map(<[Value]>::to_vec).collect()
 }
 
+/// A record as the shim reads it: kind, operation, argument, fields, each with its mark.
+pub type Record = (u32, u32, u32, Vec<(u32, String)>);
+
 /// Records under construction. The buffers are reused.
 #[derive(Debug)]
 pub struct Frame {
     words: Vec<u32>,
     text: String,
+    lengths: Vec<u32>,
     records: u32,
-    fields: u32,
 }
 
 impl Default for Frame {
     fn default() -> Self {
         let mut words = Vec::with_capacity(HEAD + RECORDS * RECORD);
         words.resize(HEAD, 0);
-        Frame { words, text: String::with_capacity(4096), records: 0, fields: 0 }
+        Frame { words, text: String::with_capacity(4096), lengths: Vec::with_capacity(256), records: 0 }
     }
 }
 
@@ -156,8 +153,8 @@ impl Frame {
     pub fn clear(&mut self) {
         self.words.truncate(HEAD);
         self.text.clear();
+        self.lengths.clear();
         self.records = 0;
-        self.fields = 0;
     }
 
     /// Begins a record; its fields follow. Returns whether there was room, as there always is for an answer.
@@ -172,15 +169,18 @@ impl Frame {
 
     /// Adds a field to the last record.
     pub fn field(&mut self, text: &str) {
-        self.fields += 1;
-        if self.fields > 1 {
-            self.text.push('\0');
-        }
-        if text.contains('\0') {
-            self.text.extend(text.chars().filter(|c| *c != '\0'));
-        } else {
-            self.text.push_str(text);
-        }
+        self.marked(mark::PLAIN, text);
+    }
+
+    fn marked(&mut self, mark: u32, text: &str) {
+        self.text.push_str(text);
+        let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+        self.end(mark, length as u32);
+    }
+
+    /// Ends a field of so many UTF-16 units.
+    fn end(&mut self, mark: u32, length: u32) {
+        self.lengths.push(mark << LENGTH_BITS | length & ((1 << LENGTH_BITS) - 1));
         if let Some(count) = self.words.last_mut() {
             *count += 1;
         }
@@ -188,53 +188,66 @@ impl Frame {
 
     /// Adds one field of names and values, each followed by a line feed.
     pub fn lines<'a>(&mut self, lines: impl Iterator<Item = (&'a str, &'a str)>) {
-        self.field("");
+        let mut length = 0;
         for text in lines.flat_map(|(name, value)| [name, value]) {
-            // No value of ours holds either; an answer must not break for one that does.
-            self.text.extend(text.split(['\0', '\n']));
+            let begin = self.text.len();
+            // No value of ours holds one; an answer must not break for one that does.
+            if text.bytes().any(|byte| byte == b'\n') {
+                self.text.extend(text.split('\n'));
+            } else {
+                self.text.push_str(text);
+            }
             self.text.push('\n');
+            let added = self.text.get(begin..).unwrap_or_default();
+            length += if added.is_ascii() { added.len() } else { added.encode_utf16().count() };
         }
+        self.end(mark::PLAIN, length as u32);
     }
 
     /// Adds the fields of an edit that sets a field.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.field("=");
-        self.text.push_str(name);
+        self.marked(mark::SET, name);
         self.field(value);
     }
 
-    /// Adds the fields of edits: `=name`, `+name` or `-name`, and the value.
+    /// Adds the fields of edits: a marked name, and the value where there is one.
     pub fn edits(&mut self, edits: &[Edit]) {
         for edit in edits {
-            let (mark, name, value) = match edit {
-                Edit::Set(name, value) => ('=', name, value.as_ref()),
-                Edit::Add(name, value) => ('+', name, value.as_ref()),
-                Edit::Remove(name) => ('-', name, ""),
-            };
-            self.field("");
-            self.text.push(mark);
-            self.text.push_str(name);
-            self.field(value);
+            match edit {
+                Edit::Set(name, value) => self.set(name, value),
+                Edit::Add(name, value) => {
+                    self.marked(mark::ADD, name);
+                    self.field(value);
+                }
+                Edit::Remove(name) => self.marked(mark::REMOVE, name),
+            }
         }
     }
 
     /// Completes the head and gives the address of the words.
     pub fn finish(&mut self, state: u32, task: u32) -> *const u32 {
-        let (address, length) = (self.text.as_ptr() as usize as u32, self.text.len() as u32);
-        if let [a, b, c, d, e, ..] = self.words.as_mut_slice() {
-            (*a, *b, *c, *d, *e) = (state, task, self.records, address, length);
+        let (text, length) = (self.text.as_ptr() as usize as u32, self.text.len() as u32);
+        let lengths = self.lengths.as_ptr() as usize as u32;
+        if let [a, b, c, d, e, f, ..] = self.words.as_mut_slice() {
+            (*a, *b, *c, *d, *e, *f) = (state, task, self.records, text, length, lengths);
         }
         self.words.as_ptr()
     }
 
-    /// The records as the shim reads them: kind, operation, argument, fields. For tests and the simulator.
-    pub fn records(&self) -> Vec<(u32, u32, u32, Vec<&str>)> {
-        let mut fields = self.text.split('\0');
+    /// The records as the shim reads them, for tests.
+    pub fn records(&self) -> Vec<Record> {
+        let mut units = self.text.encode_utf16();
+        let mut lengths = self.lengths.iter();
+        let mut field = || {
+            let word = lengths.next()?;
+            let units: Vec<u16> = units.by_ref().take((word & ((1 << LENGTH_BITS) - 1)) as usize).collect();
+            Some((word >> LENGTH_BITS, String::from_utf16_lossy(&units)))
+        };
         let records = self.words.get(HEAD..).unwrap_or_default().chunks_exact(RECORD);
         records
             .filter_map(|record| {
                 let [kind, operation, argument, count] = *record else { return None };
-                Some((kind, operation, argument, fields.by_ref().take(count as usize).collect()))
+                Some((kind, operation, argument, (0..count).filter_map(|_| field()).collect()))
             })
             .collect()
     }
@@ -244,6 +257,10 @@ impl Frame {
 mod tests {
     use super::*;
 
+    fn plain(text: &str) -> (u32, String) {
+        (mark::PLAIN, text.to_owned())
+    }
+
     #[test]
     fn a_frame_reads_back_what_was_written() {
         let mut frame = Frame::default();
@@ -252,15 +269,28 @@ mod tests {
             assert!(frame.record(kind::FETCH, 7, 1500));
             frame.field("GET");
             frame.field("");
-            frame.edits(&[Edit::Set("via".into(), "1.1 x".into()), Edit::Remove("te".into())]);
+            frame.edits(&[
+                Edit::Set("via".into(), "1.1 x".into()),
+                Edit::Remove("te".into()),
+                Edit::Add("a".into(), "".into()),
+            ]);
             assert!(frame.record(kind::REPLY, 0, 404));
-            frame.field("bo\0dy");
+            frame.field("\u{feff}b\0o\u{1f512}dy");
+            frame.lines([("a", "1"), ("b", "é\n2")].into_iter());
+            frame.field("end");
         }
+        let edits =
+            [(mark::SET, "via".into()), plain("1.1 x"), (mark::REMOVE, "te".into()), (mark::ADD, "a".into())];
         assert_eq!(
             frame.records(),
             [
-                (kind::FETCH, 7, 1500, vec!["GET", "", "=via", "1.1 x", "-te", ""]),
-                (kind::REPLY, 0, 404, vec!["body"]),
+                (kind::FETCH, 7, 1500, [&[plain("GET"), plain("")][..], &edits, &[plain("")]].concat()),
+                (
+                    kind::REPLY,
+                    0,
+                    404,
+                    vec![plain("\u{feff}b\0o\u{1f512}dy"), plain("a\n1\nb\né2\n"), plain("end")]
+                ),
             ]
         );
     }
@@ -290,11 +320,15 @@ mod tests {
 
     #[test]
     fn the_shim_has_the_same_tables() {
-        let shim = include_str!("edge/shim.js");
-        for (name, table) in [("KIND", KINDS), ("STATE", STATES), ("ENDED", ENDED)] {
+        let shim = include_str!("edge/shim/tables.js");
+        for (name, table) in [("KIND", KINDS), ("STATE", STATES), ("ENDED", ENDED), ("MARK", MARKS)] {
             let entries: Vec<String> = table.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             let line = format!("const {name} = Object.freeze({{ {} }});", entries.join(", "));
-            assert!(shim.contains(&line), "src/edge/shim.js must hold\n{line}");
+            assert!(shim.contains(&line), "src/edge/shim/tables.js must hold\n{line}");
         }
+        let methods = format!("const METHODS = Object.freeze([\"{}\"]);", METHODS.join("\", \""));
+        assert!(shim.contains(&methods), "{methods}");
+        let sizes = format!("const HEAD = {HEAD}, RECORD = {RECORD}, LENGTH_BITS = {LENGTH_BITS};");
+        assert!(shim.contains(&sizes), "{sizes}");
     }
 }

@@ -1,11 +1,12 @@
 //! The outside of one request at the edge: each port is a record for the shim and a wait for its end.
 
 use super::{input_text, with};
+use crate::header::{Fields, Headers};
 use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
-use crate::wire::{self, Frame, ended, kind};
+use crate::wire::{Frame, ended, kind};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -22,8 +23,8 @@ pub struct Io {
     now: Cell<u64>,
     next: Cell<u32>,
     inbox: RefCell<Vec<(u32, Ended)>>,
-    /// The fields of answers, which come with them: name and value in turn, one on each line.
-    answers: RefCell<Vec<(u32, String)>>,
+    /// The request's fields, once somebody has asked for all of them.
+    request: OnceCell<Rc<Fields>>,
 }
 
 impl Io {
@@ -32,17 +33,16 @@ impl Io {
             now: Cell::new(now as u64),
             next: Cell::new(1),
             inbox: RefCell::default(),
-            answers: RefCell::default(),
+            request: OnceCell::new(),
         }
     }
 
-    fn answer(&self, id: u32, ended: Ended) -> Answer {
-        self.answers.borrow_mut().push((id, ended.text));
-        Answer { id, status: ended.argument as u16 }
+    pub fn pass(&self, now: f64) {
+        self.now.set(now as u64);
     }
 
     pub fn end(&self, operation: u32, ended: Ended, now: f64) {
-        self.now.set(now as u64);
+        self.pass(now);
         self.inbox.borrow_mut().push((operation, ended));
     }
 }
@@ -109,6 +109,14 @@ fn name_number(name: &str) -> u32 {
     })
 }
 
+/// The operation whose message it is; 0: the request.
+fn operation(of: Message) -> u32 {
+    match of {
+        Message::Request => 0,
+        Message::Answer(answer) => answer.id,
+    }
+}
+
 fn text(length: i32) -> Option<String> {
     usize::try_from(length).ok().map(input_text)
 }
@@ -119,30 +127,25 @@ impl Host for EdgeHost {
     }
 
     fn header(&self, of: Message, name: &str) -> Option<Cow<'_, str>> {
-        match of {
-            // SAFETY: the shim writes into the input buffer, which no borrow holds here.
-            Message::Request => text(unsafe { super::header(name_number(name)) }).map(Cow::Owned),
-            Message::Answer(answer) => {
-                let answers = self.io.answers.borrow();
-                let (_, fields) = answers.iter().find(|(id, _)| *id == answer.id)?;
-                let found = wire::lines(fields).find(|(own, _)| *own == name);
-                found.map(|(_, value)| Cow::Owned(value.to_owned()))
-            }
+        if let (Message::Request, Some(fields)) = (of, self.io.request.get()) {
+            return fields.get(name);
         }
+        // SAFETY: the shim writes into the input buffer, which no borrow holds here.
+        text(unsafe { super::header(operation(of), name_number(name)) }).map(Cow::Owned)
     }
 
-    fn headers(&self, of: Message) -> String {
+    fn names(&self, of: Message) -> String {
+        // SAFETY: as in `header`.
+        text(unsafe { super::names(operation(of)) }).unwrap_or_default()
+    }
+
+    fn headers(&self, of: Message) -> Rc<Fields> {
+        // SAFETY: as in `header`.
+        let read =
+            || Rc::new(Fields::new(text(unsafe { super::headers(operation(of)) }).unwrap_or_default()));
         match of {
-            // SAFETY: as in `header`.
-            Message::Request => text(unsafe { super::headers() }).unwrap_or_default(),
-            Message::Answer(answer) => {
-                let answers = self.io.answers.borrow();
-                answers
-                    .iter()
-                    .find(|(id, _)| *id == answer.id)
-                    .map(|(_, all)| all.clone())
-                    .unwrap_or_default()
-            }
+            Message::Request => Rc::clone(self.io.request.get_or_init(read)),
+            Message::Answer(_) => read(),
         }
     }
 
@@ -167,7 +170,7 @@ impl Host for EdgeHost {
             })
             .await;
         match ended.how {
-            ended::OK => Ok(self.io.answer(id, ended)),
+            ended::OK => Ok(Answer { id, status: ended.argument as u16 }),
             ended::TIMEOUT => Err(FetchFault::Timeout),
             _ => Err(FetchFault::Failed(ended.text)),
         }
@@ -232,7 +235,7 @@ impl Host for EdgeHost {
 
     async fn lookup(&self, key: &str) -> Option<Answer> {
         let (id, ended) = self.operation(kind::LOOKUP, 0, |frame| frame.field(key)).await;
-        (ended.how == ended::OK).then(|| self.io.answer(id, ended))
+        (ended.how == ended::OK).then_some(Answer { id, status: ended.argument as u16 })
     }
 
     async fn wait(&self, milliseconds: u32) {

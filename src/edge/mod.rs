@@ -14,7 +14,7 @@ mod object;
 mod trap;
 
 use crate::pipeline::{self, Gateway, Outcome};
-use crate::wire::{Frame, state};
+use crate::wire::{Frame, METHODS, state};
 use host::{EdgeHost, Ended, Io};
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
@@ -24,12 +24,13 @@ use std::task::{Context, Poll, Waker};
 
 #[link(wasm_import_module = "tollgate")]
 unsafe extern "C" {
-    fn header(name: u32) -> i32;
-    fn headers() -> i32;
+    fn header(operation: u32, name: u32) -> i32;
+    fn names(operation: u32) -> i32;
+    fn headers(operation: u32) -> i32;
     fn name(address: *const u8, length: usize);
     fn fact(fact: u32) -> i32;
     fn secret(address: *const u8, length: usize) -> i32;
-    fn sql(frame: *const u32) -> i32;
+    fn sql(frame: *const u32, fields: u32) -> i32;
     fn log(address: *const u8, length: usize);
 }
 
@@ -45,6 +46,8 @@ struct Instance {
     frame: RefCell<Frame>,
     input: RefCell<Vec<u8>>,
     tasks: RefCell<Vec<Option<Task>>>,
+    /// Places among the tasks that hold none.
+    free: RefCell<Vec<u32>>,
 }
 
 thread_local! {
@@ -99,12 +102,15 @@ pub extern "C" fn load(length: usize) {
     with(|i| i.gateway.set(Box::leak(Box::new(gateway))).ok());
 }
 
-/// A request: input `METHOD URL`.
+/// A request: input is the URL where `method` is a number of [`METHODS`], counted from 1; else `METHOD URL`.
 #[unsafe(no_mangle)]
-pub extern "C" fn begin(length: usize, now: f64) -> *const u32 {
+pub extern "C" fn begin(method: usize, length: usize, now: f64) -> *const u32 {
     let line = input_text(length);
-    start(now, |gateway, host| async move {
-        let (method, url) = line.split_once(' ').unwrap_or((&line, ""));
+    start(now, move |gateway, host| async move {
+        let (method, url) = match METHODS.get(method.wrapping_sub(1)) {
+            Some(method) => (*method, line.as_str()),
+            None => line.split_once(' ').unwrap_or((&line, "")),
+        };
         #[cfg(feature = "trap")]
         trap::request(&host, url).await;
         Some(pipeline::handle(gateway, &host, method, url).await)
@@ -141,9 +147,8 @@ pub extern "C" fn resume(
     now: f64,
 ) -> *const u32 {
     let text = if length == 0 { String::new() } else { input_text(length) };
-    let held = with(|i| i.tasks.borrow_mut().get_mut(task as usize).and_then(Option::take));
     with(|i| i.frame.borrow_mut().clear());
-    match held {
+    match take(task) {
         Some(held) => {
             held.io.end(operation, Ended { how, argument, text }, now);
             poll(held, Some(task))
@@ -155,9 +160,16 @@ pub extern "C" fn resume(
 
 /// A task whose request ended without its answer: nobody will resume it.
 #[unsafe(no_mangle)]
-pub extern "C" fn forget(task: u32) {
-    let held = with(|i| i.tasks.borrow_mut().get_mut(task as usize).and_then(Option::take));
-    drop(held);
+pub extern "C" fn forget(task: u32, now: f64) {
+    if let Some(held) = take(task) {
+        held.io.pass(now);
+        drop(held);
+        with(|i| i.free.borrow_mut().push(task));
+    }
+}
+
+fn take(task: u32) -> Option<Task> {
+    with(|i| i.tasks.borrow_mut().get_mut(task as usize).and_then(Option::take))
 }
 
 fn start<F: Future<Output = Option<Outcome>> + 'static>(
@@ -180,19 +192,18 @@ fn poll(mut task: Task, slot: Option<u32>) -> *const u32 {
         let mut frame = i.frame.borrow_mut();
         let Poll::Ready(outcome) = polled else {
             let mut tasks = i.tasks.borrow_mut();
-            let slot = match slot.map(|slot| slot as usize).or_else(|| tasks.iter().position(Option::is_none))
-            {
-                Some(slot) => slot,
-                None => {
-                    tasks.push(None);
-                    tasks.len() - 1
-                }
-            };
-            if let Some(place) = tasks.get_mut(slot) {
+            let slot = slot.or_else(|| i.free.borrow_mut().pop()).unwrap_or_else(|| {
+                tasks.push(None);
+                tasks.len() as u32 - 1
+            });
+            if let Some(place) = tasks.get_mut(slot as usize) {
                 *place = Some(task);
             }
-            return frame.finish(state::PENDING, slot as u32);
+            return frame.finish(state::PENDING, slot);
         };
+        if let Some(slot) = slot {
+            i.free.borrow_mut().push(slot);
+        }
         if let Some(outcome) = outcome {
             outcome.write(&mut frame);
         }

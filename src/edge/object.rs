@@ -18,9 +18,10 @@ impl Sql for Storage {
             parameters.iter().for_each(|value| frame.field(&wire::value(value)));
             frame.finish(state::PENDING, 0)
         });
+        let fields = 1 + parameters.len() as u32;
         // SAFETY: the shim reads the frame during the call and writes the rows into the input buffer, which no
         // borrow holds here. Negative: an error, whose text has that length.
-        let length = unsafe { super::sql(frame) };
+        let length = unsafe { super::sql(frame, fields) };
         let text = input_text(length.unsigned_abs() as usize);
         if length < 0 { Err(SqlError(text)) } else { Ok(wire::rows(&text)) }
     }

@@ -6,6 +6,7 @@ use super::outcome::Relay;
 use super::send::Parcel;
 use super::view::View;
 use crate::fault::Fault;
+use crate::header::{self, Headers};
 use crate::plan::{Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::cors;
@@ -26,7 +27,10 @@ impl<H: Host> Exchange<'_, H> {
         params: &Params<'_, '_>,
         sent: Option<Vec<Edit>>,
     ) -> Result<Relay, Fault> {
-        let view = View::many(self.host, Message::Request);
+        let view = match &sent {
+            Some(_) => View::few(self.host, Message::Request),
+            None => View::names(self.host, Message::Request),
+        };
         let websocket = hop::is_websocket(request.method, &view);
         let edits = match sent {
             Some(edits) => edits,
@@ -54,11 +58,11 @@ impl<H: Host> Exchange<'_, H> {
         self.event.attempts = attempts;
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
-        let view = View::many(self.host, Message::Answer(answer));
+        let view = View::names(self.host, Message::Answer(answer));
         let mut edits = hop::response_edits(&view, websocket && answer.status == 101);
         if route.cors.is_some() {
-            let theirs = view.names().filter(|name| cors::is_field(name));
-            edits.extend(theirs.map(|name| Edit::Remove(name.to_owned().into())));
+            let theirs = header::present(&view, &[cors::FIELDS]);
+            edits.extend(theirs.into_iter().map(|name| Edit::Remove(name.into())));
         }
         Ok(Relay { answer, bodiless: None, edits, store: None })
     }
@@ -74,10 +78,14 @@ impl<H: Host> Exchange<'_, H> {
     ) -> Result<Vec<Edit>, Fault> {
         let mut edits = hop::request_edits(view, websocket)?;
         let claims = &shared.claim_headers;
-        let reserved = |name: &&str| {
+        let reserved = |name: &str| {
             auth::is_reserved(None, name) || claims.iter().any(|claim| auth::same_field(claim, name))
         };
-        edits.extend(view.names().filter(reserved).map(|name| Edit::Remove(name.to_owned().into())));
+        view.each(&mut |name| {
+            if reserved(name) {
+                edits.push(Edit::Remove(name.to_owned().into()));
+            }
+        });
         edits.extend(self.told(view, shared, request)?);
         if let Hops::Forward(edit) = forwarded::max_forwards(request.method, view) {
             edits.push(edit);

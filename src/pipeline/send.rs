@@ -49,7 +49,7 @@ impl<H: Host> Exchange<'_, H> {
             let target = index.and_then(|index| Some((index, upstream.targets.get(index)?)));
             let Some((index, target)) = target else { break };
             let fetch = Fetch {
-                url: format!("{}{}", target.url, parcel.target),
+                url: [target.url.as_str(), &parcel.target].concat(),
                 method: parcel.method.to_owned(),
                 via: target.via.clone(),
                 base: parcel.base,

@@ -66,14 +66,20 @@ impl<'a, H: Host> Outbound<'_, 'a, H> {
     /// The edits; `ask` is told which of the client's fields they leave.
     fn edits(mut self, rule: &Rule, ask: &mut cache::Ask) -> Result<Vec<Edit>, Fault> {
         let (view, edits) = self.made.take().unwrap_or_else(|| self.make())?;
-        let gone =
-            |name: &str| matches!(edits.iter().rfind(|edit| edit.name() == name), Some(Edit::Remove(_)));
-        ask.note(rule, view.names().filter(|name| !gone(name)));
+        let mut left = Vec::new();
+        Edited { base: &view, edits: &edits }.each(&mut |name| left.push(name.to_owned()));
+        ask.note(rule, left.iter().map(String::as_str));
         Ok(edits)
     }
 }
 
 impl<H: Host> Headers for Outbound<'_, '_, H> {
+    fn each(&self, visit: &mut dyn FnMut(&str)) {
+        if let Ok((view, edits)) = self.made.get_or_init(|| self.make()) {
+            Edited { base: view, edits }.each(visit);
+        }
+    }
+
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let (view, edits) = self.made.get_or_init(|| self.make()).as_ref().ok()?;
         let sent = Sent(Edited { base: view, edits });
@@ -87,6 +93,10 @@ impl<H: Host> Headers for Outbound<'_, '_, H> {
 struct Sent<'v>(Edited<'v>);
 
 impl Headers for Sent<'_> {
+    fn each(&self, visit: &mut dyn FnMut(&str)) {
+        self.0.each(visit);
+    }
+
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let client = name == "authorization" || hop::INTERNAL.contains(&name);
         if client { self.0.base.get(name) } else { self.0.get(name) }
@@ -122,7 +132,7 @@ impl<H: Host> Exchange<'_, H> {
         if ask.wants_stored() {
             outcome = Outcome::UriMiss;
             if let Some(answer) = self.host.lookup(&key).await {
-                let stored = View::few(self.host, Message::Answer(answer));
+                let stored = View::many(self.host, Message::Answer(answer));
                 let verdict = cache::judge(&ask, &stored, &out, self.host.now());
                 out.sound()?;
                 match verdict {
@@ -203,7 +213,7 @@ impl<H: Host> Exchange<'_, H> {
             (Some(Cached::Miss { ask, key, outcome, requested, sent }), Some(rule)) => {
                 let (request, answer) = (
                     View::late(self.host, Message::Request),
-                    View::few(self.host, Message::Answer(relay.answer)),
+                    View::many(self.host, Message::Answer(relay.answer)),
                 );
                 let times = Times { requested, received: self.host.now() };
                 let sent = Sent(Edited { base: &request, edits: &sent });

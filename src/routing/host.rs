@@ -84,23 +84,30 @@ fn is_port(port: &str) -> bool {
 }
 
 fn name(host: &str) -> Result<Cow<'_, str>, Fault> {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= MAX_LABEL
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    if host.len() > MAX_NAME || !host.split('.').all(is_label) {
+    // Where the last label begins, and whether it consists of digits.
+    let (mut begin, mut digits, mut upper) = (0_usize, true, false);
+    let is_length = |begin: usize, end: usize| matches!(end.saturating_sub(begin), 1..=MAX_LABEL);
+    for (at, b) in host.bytes().enumerate() {
+        match b {
+            b'0'..=b'9' => {}
+            b'a'..=b'z' | b'-' | b'_' => digits = false,
+            b'A'..=b'Z' => (digits, upper) = (false, true),
+            b'.' if is_length(begin, at) => (begin, digits) = (at.saturating_add(1), true),
+            _ => return Err(malformed()),
+        }
+    }
+    if host.len() > MAX_NAME || !is_length(begin, host.len()) {
         return Err(malformed());
     }
     // The URL standard takes a host for an IPv4 address if its last label is a number, decimal or hexadecimal.
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    let number = last.bytes().all(|b| b.is_ascii_digit())
-        || hexadecimal.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-    if number && host.parse::<Ipv4Addr>().is_err() {
+    let hexadecimal = || match host.as_bytes().get(begin..) {
+        Some([b'0', b'x' | b'X', rest @ ..]) => rest.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    };
+    if (digits || hexadecimal()) && host.parse::<Ipv4Addr>().is_err() {
         return Err(malformed());
     }
-    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+    if upper {
         return Ok(Cow::Owned(host.to_ascii_lowercase()));
     }
     Ok(Cow::Borrowed(host))

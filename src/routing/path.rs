@@ -58,11 +58,12 @@ pub fn split(url: &str) -> Result<Target<'_>, Fault> {
     if url.len() > MAX_URL {
         return Err(Fault::new(Reason::UriTooLong, "The URL is longer than 16 KiB."));
     }
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| malformed("The URL has no scheme."))?;
-    let https = scheme.eq_ignore_ascii_case("https");
-    if !https && !scheme.eq_ignore_ascii_case("http") {
-        return Err(malformed("The URL's scheme is neither http nor https."));
-    }
+    // As the platform writes it; anything else is looked at more closely.
+    let (https, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => scheme(url)?,
+    };
     if rest.bytes().any(|b| b == b'#') {
         return Err(malformed("The URL has a fragment."));
     }
@@ -82,6 +83,17 @@ pub fn split(url: &str) -> Result<Target<'_>, Fault> {
         _ => (authority, path),
     };
     Ok(Target { https, authority, path, query })
+}
+
+/// Whether a URL whose scheme is not in lower case has `https`, and what follows.
+#[cold]
+fn scheme(url: &str) -> Result<(bool, &str), Fault> {
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| malformed("The URL has no scheme."))?;
+    let https = scheme.eq_ignore_ascii_case("https");
+    if !https && !scheme.eq_ignore_ascii_case("http") {
+        return Err(malformed("The URL's scheme is neither http nor https."));
+    }
+    Ok((https, rest))
 }
 
 /// The canonical form of a raw path; borrowed where the path already has it, which is the usual case.
@@ -108,7 +120,8 @@ pub fn canonical(raw: &str, leniency: Leniency) -> Result<Cow<'_, str>, Fault> {
 /// # Errors
 /// `malformed-path` for an encoded slash on a route that does not accept it.
 pub fn permitted(canonical: &str, leniency: Leniency) -> Result<(), Fault> {
-    if !leniency.encoded_slashes && canonical.contains("%2F") {
+    let encoded = || canonical.bytes().any(|b| b == b'%') && canonical.contains("%2F");
+    if !leniency.encoded_slashes && encoded() {
         return Err(encoded_slash());
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! One client's request in a made-up world.
 
 use super::{Answered, Sent, World};
-use crate::header::Headers;
+use crate::header::{Fields, Headers};
 use crate::pipeline::{self, Gateway, Outcome, Response};
 use crate::policy::headers::Edit;
 use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
-use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A request, and the host that carries it.
 pub struct Visit<'w> {
@@ -194,10 +194,14 @@ impl Host for Visit<'_> {
         }
     }
 
-    fn headers(&self, of: Message) -> String {
+    fn names(&self, of: Message) -> String {
+        self.headers(of).iter().flat_map(|(name, _)| [name, "\n"]).collect()
+    }
+
+    fn headers(&self, of: Message) -> Rc<Fields> {
         match of {
-            Message::Request => wire::fields(&self.headers),
-            Message::Answer(answer) => wire::fields(&self.answer(answer).headers),
+            Message::Request => Rc::new(Fields::of(&self.headers)),
+            Message::Answer(answer) => Rc::new(Fields::of(&self.answer(answer).headers)),
         }
     }
 

@@ -16,7 +16,8 @@ pub const MAX_VIA: usize = 1;
 const MAX_CHAIN: usize = 2048;
 
 /// Older fields that say the same or more, and that nobody else may set.
-const RELATED: &[&str] = &[
+pub const RELATED: &[&str] = &[
+    "x-forwarded-client-cert",
     "x-forwarded-port",
     "x-forwarded-server",
     "x-forwarded-ssl",
@@ -60,7 +61,8 @@ pub fn request_edits(
     let set = |name: &'static str, value: String| Edit::Set(name.into(), value.into());
     // The older field has no word for "unknown" that software agrees on.
     let address = if client.address.is_empty() { "unknown" } else { client.address };
-    let mut edits = vec![Edit::Add("via".into(), format!("1.1 {name}").into())];
+    let mut edits = Vec::with_capacity(8);
+    edits.push(Edit::Add("via".into(), ["1.1 ", name].concat().into()));
     if trusted {
         edits.push(set("forwarded", continued(headers.get("forwarded"), &element)));
         edits.push(set("x-forwarded-for", continued(headers.get("x-forwarded-for"), address)));
@@ -75,7 +77,7 @@ pub fn request_edits(
         edits.push(set("x-forwarded-for", address.into()));
         edits.push(set("x-forwarded-host", client.host.into()));
         edits.push(set("x-forwarded-proto", client.scheme.into()));
-        edits.extend(RELATED.iter().filter(|n| headers.has(n)).map(|n| Edit::Remove((*n).into())));
+        edits.extend(header::present(headers, &[RELATED]).into_iter().map(|name| Edit::Remove(name.into())));
     }
     Ok(edits)
 }
@@ -159,9 +161,10 @@ fn address(node: &str) -> Option<IpAddr> {
 }
 
 /// The node of an address: IPv6 in brackets and quotes, what is no address as `unknown`.
-fn node(address: &str) -> Cow<'static, str> {
+fn node(address: &str) -> Cow<'_, str> {
     match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) => Cow::Owned(v4.to_string()),
+        // What parses is in dotted decimal form already.
+        Ok(IpAddr::V4(_)) => Cow::Borrowed(address),
         Ok(IpAddr::V6(v6)) => Cow::Owned(format!("\"[{v6}]\"")),
         Err(_) => Cow::Borrowed("unknown"),
     }

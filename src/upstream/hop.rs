@@ -61,8 +61,9 @@ pub fn is_websocket(method: &str, headers: &dyn Headers) -> bool {
 /// for it. `Connection` cannot name `host` and `content-length`: dropping those would change the message's
 /// meaning or framing. More than 64 names are refused with 400.
 pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>, Fault> {
-    let mut edits = Vec::new();
-    if let Some(connection) = headers.get("connection") {
+    let (mut edits, present) = (Vec::new(), header::present(headers, &[HOP_BY_HOP, INTERNAL]));
+    let connection = present.contains(&"connection").then(|| headers.get("connection")).flatten();
+    if let Some(connection) = connection {
         for (at, name) in header::list(&connection).enumerate() {
             if at >= MAX_NAMED {
                 return Err(Fault::new(Reason::MalformedHeader, "`Connection` names too many fields."));
@@ -70,34 +71,35 @@ pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>
             named(name, headers, &mut edits);
         }
     }
-    for name in HOP_BY_HOP.iter().copied() {
-        let Some(value) = headers.get(name) else { continue };
+    for name in present {
         let kept = match name {
-            "te" if header::list(&value).any(is_trailers) => Some("trailers"),
+            "te" if headers.get("te").is_some_and(|te| header::list(&te).any(is_trailers)) => {
+                Some("trailers")
+            }
             "upgrade" if websocket => Some("websocket"),
             _ => None,
         };
         match kept {
-            Some(kept) if kept == value => {}
+            Some(kept) if headers.get(name).is_some_and(|value| kept == value) => {}
             Some(kept) => edits.push(Edit::Set(name.into(), kept.into())),
             None => edits.push(Edit::Remove(name.into())),
         }
     }
-    edits.extend(INTERNAL.iter().filter(|n| headers.has(n)).map(|n| Edit::Remove((*n).into())));
     Ok(edits)
 }
 
 /// Edits that take from a response what may not pass. `websocket`: it is the answer 101 to an upgrade, which
 /// keeps `Upgrade`. Of more than 64 names in `Connection` the rest is not followed: the origin is the operator's.
 pub fn response_edits(headers: &dyn Headers, websocket: bool) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    if let Some(connection) = headers.get("connection") {
+    let (mut edits, present) = (Vec::new(), header::present(headers, &[HOP_BY_HOP]));
+    let connection = present.contains(&"connection").then(|| headers.get("connection")).flatten();
+    if let Some(connection) = connection {
         for name in header::list(&connection).take(MAX_NAMED) {
             named(name, headers, &mut edits);
         }
     }
-    let present = HOP_BY_HOP.iter().filter(|n| !(websocket && **n == "upgrade") && headers.has(n));
-    edits.extend(present.map(|n| Edit::Remove((*n).into())));
+    let removed = present.into_iter().filter(|name| !(websocket && *name == "upgrade"));
+    edits.extend(removed.map(|name| Edit::Remove(name.into())));
     edits
 }
 

@@ -8,7 +8,7 @@ import { TOP } from "./harness.mjs";
 
 const { rawConfig: top } = experimental_readRawConfig({ config: join(TOP, "wrangler.toml") });
 const environments = Object.entries({ dev: top, ...top.env });
-const shim = readFileSync(join(TOP, "src/edge/shim.js"), "utf8");
+const shim = readFileSync(join(TOP, "src/edge/shim/objects.js"), "utf8");
 const classes = [...shim.matchAll(/^export class (\w+)/gm)].map(([, name]) => name).sort();
 
 for (const [name, config] of environments) {

@@ -1,10 +1,11 @@
 //! A host that does nothing: it holds a request's header fields and notes what the pipeline would have asked.
 
 use super::Question;
+use crate::header::Fields;
 use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
-use crate::wire;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// The host of an explanation. Whatever would wait is answered at once, and in the negative.
 pub struct Paper<'a> {
@@ -33,10 +34,14 @@ impl Host for Paper<'_> {
         (!values.is_empty()).then(|| Cow::Owned(values.join(", ")))
     }
 
-    fn headers(&self, of: Message) -> String {
+    fn names(&self, of: Message) -> String {
+        self.headers(of).iter().flat_map(|(name, _)| [name, "\n"]).collect()
+    }
+
+    fn headers(&self, of: Message) -> Rc<Fields> {
         match of {
-            Message::Request => wire::fields(&self.question.headers),
-            Message::Answer(_) => String::new(),
+            Message::Request => Rc::new(Fields::of(&self.question.headers)),
+            Message::Answer(_) => Rc::default(),
         }
     }
 
