@@ -7,6 +7,7 @@ use crate::fault::{Fault, Reason};
 use crate::plan::{Api, Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{Fact, FetchFault, Host, Message};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -49,14 +50,13 @@ impl<'a, H: Host> Exchange<'a, H> {
         let mut exchange = Exchange { gateway, host, event, edits, calling, recorded: false };
         // Of most requests it is known without a look.
         if !matches!(method, "GET" | "HEAD") {
-            let length = exchange.header("content-length");
-            exchange.event.bytes_in = length.and_then(|text| text.trim().parse().ok());
+            exchange.event.bytes_in = declared(exchange.header("content-length"));
         }
         exchange
     }
 
     /// A field of the request.
-    pub(super) fn header(&self, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'a, str>> {
         self.host.header(Message::Request, name)
     }
 
@@ -85,39 +85,41 @@ impl<'a, H: Host> Exchange<'a, H> {
         if let Some(route) = &self.event.route {
             edits.extend(route.headers.response.iter().cloned());
         }
-        self.event.bytes_out = match &mut response {
-            Response::Reply(reply) => {
-                reply.edit(edits);
-                Some(reply.body.len() as u64)
-            }
-            Response::Relay(relay) => {
-                relay.edits.extend(edits);
-                let length = self.host.header(Message::Answer(relay.answer), "content-length");
-                length.and_then(|text| text.trim().parse().ok())
-            }
-        };
+        match &mut response {
+            Response::Reply(reply) => reply.edit(edits),
+            Response::Relay(relay) => relay.edits.extend(edits),
+        }
         let mut outcome = Outcome { id: self.event.id.clone(), response, flush: None };
         self.event.status = outcome.status();
-        // Such answers may tell the length of a body that does not come with them (RFC 9110 §8.6).
-        if self.event.method == "HEAD" || matches!(self.event.status, 204 | 304) {
-            self.event.bytes_out = Some(0);
-        }
         self.event.took = self.host.now().saturating_sub(self.event.at) as u32;
-        outcome.flush = self.record();
+        outcome.flush = self.record(&outcome.response);
         outcome
     }
 
     /// Queues the event if it is one to keep; the answer is when to flush.
-    fn record(&mut self) -> Option<u32> {
+    fn record(&mut self, response: &Response) -> Option<u32> {
         self.recorded = true;
         let now = self.host.now();
         let Some(weight) = self.weight() else { return self.gateway.events.borrow_mut().overdue(now) };
         // What only kept events tell is read of them only.
+        self.event.bytes_out = self.length(response);
         self.event.colo.clone_from(self.gateway.colo.get_or_init(|| self.host.fact(Fact::Colo)));
         self.event.country = self.host.fact(Fact::Country);
         let mut events = self.gateway.events.borrow_mut();
         events.push(std::mem::take(&mut self.event), weight);
         events.promise(now)
+    }
+
+    /// Bytes of the answer's body, where they are known.
+    fn length(&self, response: &Response) -> Option<u64> {
+        match response {
+            // Such answers may tell the length of a body that does not come with them (RFC 9110 §8.6).
+            _ if self.event.method == "HEAD" || matches!(self.event.status, 204 | 304) => Some(0),
+            Response::Reply(reply) => Some(reply.body.len() as u64),
+            Response::Relay(relay) => {
+                declared(self.host.header(Message::Answer(relay.answer), "content-length"))
+            }
+        }
     }
 
     /// How many requests the event stands for; `None`: it is left out.
@@ -146,6 +148,11 @@ impl<'a, H: Host> Exchange<'a, H> {
             self.gateway.events.borrow_mut().push(std::mem::take(&mut self.event), weight);
         }
     }
+}
+
+/// The length of a body by its `Content-Length`.
+fn declared(field: Option<Cow<'_, str>>) -> Option<u64> {
+    field.and_then(|text| text.trim().parse().ok())
 }
 
 impl<H: Host> Drop for Exchange<'_, H> {

@@ -127,7 +127,7 @@ impl Cors {
     /// What `Access-Control-Allow-Origin` says whoever asks: the one origin, or `*`.
     fn always(&self) -> Option<&str> {
         match self.origins.as_slice() {
-            [origin] if !origin.contains("://*.") => Some(origin),
+            [origin] if origin == "*" || !origin.bytes().any(|b| b == b'*') => Some(origin),
             _ => None,
         }
     }
