@@ -23,12 +23,56 @@ pub trait Headers {
 }
 
 /// Names of any case, lines in order: for tests, the simulator and answers of our own.
-/// Those of some names, known in advance, that are there, in the order of the tables.
-pub fn present(headers: &dyn Headers, tables: &[&'static [&'static str]]) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    headers.each(&mut |name| found.extend(tables.iter().copied().flatten().position(|own| *own == name)));
-    found.sort_unstable();
-    found.iter().filter_map(|at| tables.iter().copied().flatten().nth(*at).copied()).collect()
+/// Some names, in lower case, that are looked for together.
+#[derive(Debug)]
+pub struct Table {
+    names: &'static [&'static str],
+    /// The [`mark`]s of the names: hardly any usual field has one.
+    marks: u64,
+}
+
+impl Table {
+    /// A table of these names.
+    pub const fn of(names: &'static [&'static str]) -> Table {
+        let (mut marks, mut rest) = (0, names);
+        while let [name, others @ ..] = rest {
+            marks |= mark(name);
+            rest = others;
+        }
+        Table { names, marks }
+    }
+
+    /// The names in their order.
+    pub const fn names(&self) -> &'static [&'static str] {
+        self.names
+    }
+
+    /// Whether it has a name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.marks & mark(name) != 0 && self.names.contains(&name)
+    }
+
+    /// Those of its names that are there, in the table's order.
+    pub fn present(&self, headers: &dyn Headers) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        headers.each(&mut |name| {
+            if self.marks & mark(name) != 0 {
+                found.extend(self.names.iter().position(|own| *own == name));
+            }
+        });
+        found.sort_unstable();
+        found.iter().filter_map(|at| self.names.get(*at).copied()).collect()
+    }
+}
+
+/// The lines of a text, each ended by a line feed.
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (line, after) = rest.split_at_checked(rest.bytes().position(|b| b == b'\n')?)?;
+        rest = after.get(1..)?;
+        Some(line)
+    })
 }
 
 impl Headers for Vec<(String, String)> {
@@ -64,12 +108,12 @@ pub struct Fields {
 }
 
 /// One bit, of a name's length and two of its letters: of most absent names, no present one has it.
-fn mark(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let letter = |at: usize| bytes.get(at).copied().map_or(0, usize::from);
-    let length = bytes.len();
-    let mixed = length.wrapping_mul(11) ^ letter(length / 2).wrapping_mul(5) ^ letter(length.wrapping_sub(1));
-    1 << (mixed & 63)
+const fn mark(name: &str) -> u64 {
+    let letter = match name.as_bytes() {
+        [first, .., last] => (*first as usize * 3) ^ (*last as usize * 5),
+        _ => 0,
+    };
+    1 << (((name.len() * 11) ^ letter) & 63)
 }
 
 impl Fields {

@@ -6,7 +6,7 @@ use super::outcome::Relay;
 use super::send::Parcel;
 use super::view::View;
 use crate::fault::Fault;
-use crate::header::{self, Headers};
+use crate::header::Headers;
 use crate::plan::{Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::cors;
@@ -61,7 +61,7 @@ impl<H: Host> Exchange<'_, H> {
         let view = View::names(self.host, Message::Answer(answer));
         let mut edits = hop::response_edits(&view, websocket && answer.status == 101);
         if route.cors.is_some() {
-            let theirs = header::present(&view, &[cors::FIELDS]);
+            let theirs = cors::FIELDS.present(&view);
             edits.extend(theirs.into_iter().map(|name| Edit::Remove(name.into())));
         }
         Ok(Relay { answer, bodiless: None, edits, store: None })

@@ -98,7 +98,7 @@ impl Headers for Sent<'_> {
     }
 
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let client = name == "authorization" || hop::INTERNAL.contains(&name);
+        let client = name == "authorization" || hop::INTERNAL.contains(name);
         if client { self.0.base.get(name) } else { self.0.get(name) }
     }
 }

@@ -1,6 +1,6 @@
 //! Header fields seen through the host.
 
-use crate::header::{Fields, Headers};
+use crate::header::{Fields, Headers, lines};
 use crate::ports::{Host, Message};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -48,7 +48,7 @@ impl<'a, H: Host> View<'a, H> {
 impl<H: Host> Headers for View<'_, H> {
     fn each(&self, visit: &mut dyn FnMut(&str)) {
         match self {
-            View::Names(_, _, names) => names.split_terminator('\n').for_each(visit),
+            View::Names(_, _, names) => lines(names).for_each(visit),
             View::Many(fields) => fields.each(visit),
             View::Few(host, of) | View::Late(host, of, _) => host.headers(*of).each(visit),
         }
@@ -59,7 +59,7 @@ impl<H: Host> Headers for View<'_, H> {
             View::Few(host, of) => host.header(*of, name),
             View::Many(fields) => fields.get(name),
             View::Names(host, of, names) => {
-                names.split_terminator('\n').any(|own| own == name).then(|| host.header(*of, name)).flatten()
+                lines(names).any(|own| own == name).then(|| host.header(*of, name)).flatten()
             }
             View::Late(host, of, _) if USUAL.contains(&name) => host.header(*of, name),
             View::Late(host, of, fields) => fields.get_or_init(|| host.headers(*of)).get(name),

@@ -7,7 +7,7 @@
 //! carries `Vary: Origin`, or a cache that kept it would serve it to the next script.
 
 use super::headers::Edit;
-use crate::header::{self, Headers};
+use crate::header::{self, Headers, Table};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ pub struct Preflight {
 /// The fields of answers (and "Private Network Access" §3.3). Where the gateway speaks CORS no upstream's copy may pass:
 /// not to the client, for an upstream's `…-Credentials: true` beside our origin would open the route, and not into the
 /// store, for what one request brought would be told to all.
-pub const FIELDS: &[&str] = &[
+pub static FIELDS: Table = Table::of(&[
     "access-control-allow-origin",
     "access-control-allow-credentials",
     "access-control-expose-headers",
@@ -48,7 +48,7 @@ pub const FIELDS: &[&str] = &[
     "access-control-allow-headers",
     "access-control-allow-private-network",
     "access-control-max-age",
-];
+]);
 
 /// How an origin is allowed.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! `X-Forwarded-*`, `Via` (RFC 9110 §7.6.3) and `Max-Forwards` (§7.6.2).
 
 use crate::fault::{Fault, Reason};
-use crate::header::{self, Headers, token_or_quoted};
+use crate::header::{self, Headers, Table, token_or_quoted};
 use crate::policy::headers::Edit;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -16,14 +16,14 @@ pub const MAX_VIA: usize = 1;
 const MAX_CHAIN: usize = 2048;
 
 /// Older fields that say the same or more, and that nobody else may set.
-pub const RELATED: &[&str] = &[
+pub static RELATED: Table = Table::of(&[
     "x-forwarded-client-cert",
     "x-forwarded-port",
     "x-forwarded-server",
     "x-forwarded-ssl",
     "x-forwarded-scheme",
     "x-forwarded-prefix",
-];
+]);
 
 /// The connection on which a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn request_edits(
         edits.push(set("x-forwarded-for", address.into()));
         edits.push(set("x-forwarded-host", client.host.into()));
         edits.push(set("x-forwarded-proto", client.scheme.into()));
-        edits.extend(header::present(headers, &[RELATED]).into_iter().map(|name| Edit::Remove(name.into())));
+        edits.extend(RELATED.present(headers).into_iter().map(|name| Edit::Remove(name.into())));
     }
     Ok(edits)
 }
@@ -87,7 +87,7 @@ pub fn request_edits(
 pub fn proxied(headers: &dyn Headers) -> String {
     let mut said = String::new();
     // No field value has a line feed: different values never make the same text.
-    for name in ["x-forwarded-host", "x-forwarded-proto"].iter().chain(RELATED) {
+    for name in ["x-forwarded-host", "x-forwarded-proto"].iter().chain(RELATED.names()) {
         if let Some(value) = headers.get(name) {
             said.push_str(&value);
         } else {

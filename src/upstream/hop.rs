@@ -1,12 +1,12 @@
 //! What may not pass from one connection to the next (RFC 9110 §7.6.1), and what clients may not say to origins.
 
 use crate::fault::{Fault, Reason};
-use crate::header::{self, Headers};
+use crate::header::{self, Headers, Table};
 use crate::policy::headers::Edit;
 
 /// Fields about one connection, whether or not `Connection` names them. `te` and `upgrade` are among them; see
 /// [`request_edits`] for what passes of those.
-pub const HOP_BY_HOP: &[&str] = &[
+pub static HOP_BY_HOP: Table = Table::of(&[
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -18,11 +18,11 @@ pub const HOP_BY_HOP: &[&str] = &[
     "proxy-authenticate",
     "proxy-authentication-info",
     "http2-settings",
-];
+]);
 
 /// Request fields by which a client could pose as somebody else before origins that trust the edge. `cdn-loop`
 /// stays: RFC 8586 forbids removing it.
-pub const INTERNAL: &[&str] = &[
+pub static INTERNAL: Table = Table::of(&[
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "cf-pseudo-ipv4",
@@ -35,14 +35,14 @@ pub const INTERNAL: &[&str] = &[
     "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
-];
+]);
 
 /// Most field names followed in one `Connection`.
 const MAX_NAMED: usize = 64;
 
 /// Whether the field belongs to a connection. `name` in lower case.
 pub fn is_hop_by_hop(name: &str) -> bool {
-    HOP_BY_HOP.contains(&name)
+    HOP_BY_HOP.contains(name)
 }
 
 /// Whether the request asks to become a WebSocket (RFC 6455 §4.1). HTTP/1.1 only: extended CONNECT does not
@@ -61,7 +61,7 @@ pub fn is_websocket(method: &str, headers: &dyn Headers) -> bool {
 /// for it. `Connection` cannot name `host` and `content-length`: dropping those would change the message's
 /// meaning or framing. More than 64 names are refused with 400.
 pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>, Fault> {
-    let (mut edits, present) = (Vec::new(), header::present(headers, &[HOP_BY_HOP, INTERNAL]));
+    let (mut edits, present) = (Vec::new(), HOP_BY_HOP.present(headers));
     let connection = present.contains(&"connection").then(|| headers.get("connection")).flatten();
     if let Some(connection) = connection {
         for (at, name) in header::list(&connection).enumerate() {
@@ -71,7 +71,7 @@ pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>
             named(name, headers, &mut edits);
         }
     }
-    for name in present {
+    for name in present.into_iter().chain(INTERNAL.present(headers)) {
         let kept = match name {
             "te" if headers.get("te").is_some_and(|te| header::list(&te).any(is_trailers)) => {
                 Some("trailers")
@@ -91,7 +91,7 @@ pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>
 /// Edits that take from a response what may not pass. `websocket`: it is the answer 101 to an upgrade, which
 /// keeps `Upgrade`. Of more than 64 names in `Connection` the rest is not followed: the origin is the operator's.
 pub fn response_edits(headers: &dyn Headers, websocket: bool) -> Vec<Edit> {
-    let (mut edits, present) = (Vec::new(), header::present(headers, &[HOP_BY_HOP]));
+    let (mut edits, present) = (Vec::new(), HOP_BY_HOP.present(headers));
     let connection = present.contains(&"connection").then(|| headers.get("connection")).flatten();
     if let Some(connection) = connection {
         for name in header::list(&connection).take(MAX_NAMED) {
@@ -214,7 +214,7 @@ mod tests {
             for (name, _) in &lines {
                 let gone = edits.contains(&Edit::Remove(name.clone().into()));
                 let expected = name != "host"
-                    && (HOP_BY_HOP.contains(&name.as_str()) || names.iter().any(|n| n.eq_ignore_ascii_case(name)));
+                    && (HOP_BY_HOP.contains(name) || names.iter().any(|n| n.eq_ignore_ascii_case(name)));
                 prop_assert_eq!(gone, expected, "{}", name);
             }
         }
