@@ -24,7 +24,11 @@ pub const BYTES: usize = 4 * 1024 * 1024;
 
 /// A token's name in the memory: made once per request with [`Memory::tag`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag(u128);
+pub struct Tag(
+    /// Not one number of 128 bits: its alignment would be that of the future of every request, for which the wasm's
+    /// allocator takes a long way round.
+    [u64; 2],
+);
 
 /// The memory.
 pub struct Memory {
@@ -53,15 +57,15 @@ struct Generation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
-    tag: u128,
+    tag: [u64; 2],
     issuer: u32,
 }
 
 impl Hash for Slot {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Half of a keyed hash is a keyed hash: no flooding.
-        #[allow(clippy::cast_possible_truncation)]
-        state.write_u64(self.tag as u64);
+        let [half, _] = self.tag;
+        state.write_u64(half);
     }
 }
 
@@ -111,7 +115,8 @@ impl Memory {
     pub fn tag(&self, token: &str) -> Tag {
         let mut hasher = SipHasher24::new_with_key(&self.secret);
         hasher.write(token.as_bytes());
-        Tag(hasher.finish128().as_u128())
+        let hash = hasher.finish128();
+        Tag([hash.h1, hash.h2])
     }
 
     /// The identity of a token that was verified before for one of the `accepted` issuers. `epoch` stands for
