@@ -14,7 +14,7 @@ import { ENDED, HEAD, KIND, RECORD, STATE } from "./tables.js";
 const PATIENCE = 10_000;
 const LAST_WORD = '{"title":"Gateway fault","status":500}';
 
-/** What the platform waits for is an answer, or a call whose time is over: that goes on here, in its own context.
+/** What the platform waits for is an answer, or a call that was woken: that goes on here, in its own context.
  * @param {any} end */
 const answered = (end) => (end instanceof Call ? end.overdue() : end);
 
@@ -97,12 +97,16 @@ export class Call {
     } catch (trap) {
       this.lost(trap);
     }
-    if (this.done && this.place) {
-      this.place.task = -1;
-      leave(this.place);
-      this.wake?.(this.response);
-    }
+    if (this.done) this.close();
     return true;
+  }
+
+  /** It waits no longer. */
+  close() {
+    if (!this.place) return;
+    this.place.task = -1;
+    leave(this.place);
+    this.wake?.(this.response);
   }
 
   /** An operation's time is over. @param {number} operation */
@@ -110,9 +114,14 @@ export class Call {
     if (this.settle(operation, ENDED.TIMEOUT, 0, "")) this.abort?.abort();
   }
 
-  /** The time of some operation is over. */
+  /** The time of some operation is over, or the instance is lost. */
   overdue() {
     const now = Date.now();
+    if (!this.done && this.generation !== generation) {
+      this.lost(null);
+      this.close();
+      this.abort?.abort();
+    }
     this.dues.forEach((at, operation) => at && at <= now && this.expire(operation));
     if (this.done) return this.response;
     this.due = Math.min(...this.dues.filter((at) => at));

@@ -17,7 +17,7 @@ export class Wait {
     /** Its task in the wasm; -1: none. */
     this.task = call.task;
     this.generation = call.generation;
-    /** Whether the call was told that the time of an operation is over. */
+    /** Whether the call was told to go on. */
     this.woken = false;
     /** @type {Wait | null} */
     this.before = null;
@@ -74,17 +74,26 @@ export function limit(call, operation, most) {
   }
 }
 
+/** Lets a call go on in its own context. @param {Wait} wait */
+function wake(wait) {
+  const call = wait.call.deref();
+  wait.woken = true;
+  call?.wake?.(call);
+}
+
+/** The instance that knew the waiting calls is lost. */
+export function wakeAll() {
+  for (let wait = first; wait; wait = wait.after) wake(wait);
+}
+
 /** @param {number} until */
 async function watch(until) {
   do {
     await scheduler.wait(TICK);
     const now = Date.now();
     for (let wait = first; wait; ) {
-      const { after } = wait, call = wait.call.deref();
-      if (call && !wait.woken && call.due <= now) {
-        wait.woken = true;
-        call.wake?.(call);
-      }
+      const { after } = wait;
+      if (!wait.woken && (wait.call.deref()?.due ?? Infinity) <= now) wake(wait);
       wait = after;
     }
   } while (first && Date.now() < until);

@@ -2,6 +2,7 @@
 // The instance of the wasm, and its memory. A trap poisons an instance: it is dropped, and the next call makes a new one.
 import module from "./tollgate.wasm";
 import plan from "./plan.bin";
+import { wakeAll } from "./deadlines.js";
 import { lines } from "./fields.js";
 import { HEAD, LENGTH_BITS, METHODS } from "./tables.js";
 
@@ -205,4 +206,5 @@ export function fail(error) {
   inside = false;
   wasm = null;
   generation++;
+  wakeAll();
 }
