@@ -6,7 +6,7 @@ import { forget } from "./instance.js";
 
 /** @typedef {import("./call.js").Call} Call */
 
-const TICK = 50, WATCH = 20_000;
+const TICK = 50, WATCH = 20_000, SILENCE = 1_000;
 
 /** A call that waits. It is held weakly: a request whose client has gone ends in the middle, its promises never settle,
  * and it must be free to go. */
@@ -28,7 +28,8 @@ export class Wait {
 
 /** A list, and no set, which would cost each request its garbage. */
 let first = /** @type {Wait | null} */ (null);
-let watchedUntil = 0;
+/** The watcher's number, how long it watches, and when it was last seen to. */
+let watcher = 0, watchedUntil = 0, ticked = 0;
 
 /** What a request whose client went away left in the wasm goes when the request itself does. @type {FinalizationRegistry<Wait>} */
 const abandoned = new FinalizationRegistry(drop);
@@ -67,10 +68,12 @@ export function limit(call, operation, most) {
     // Longer than anybody may watch: its own context lives on while it waits, and so does a timer of its own.
     call.timers ??= [];
     call.timers[operation] = setTimeout(() => call.expire(operation), most);
-  } else if (at > watchedUntil) {
+  } else if (at > watchedUntil || call.now - ticked > SILENCE) {
+    // Nobody watches for long enough, or the platform has ended who did.
     call.watches = true;
     watchedUntil = Math.max(call.now + WATCH, at);
-    call.ctx.waitUntil(watch(watchedUntil));
+    ticked = call.now;
+    call.ctx.waitUntil(watch(++watcher));
   }
 }
 
@@ -86,16 +89,18 @@ export function wakeAll() {
   for (let wait = first; wait; wait = wait.after) wake(wait);
 }
 
-/** @param {number} until */
-async function watch(until) {
+/** @param {number} own */
+async function watch(own) {
   do {
     await scheduler.wait(TICK);
-    const now = Date.now();
+    // One is enough.
+    if (own !== watcher) return;
+    const now = (ticked = Date.now());
     for (let wait = first; wait; ) {
       const { after } = wait;
       if (!wait.woken && (wait.call.deref()?.due ?? Infinity) <= now) wake(wait);
       wait = after;
     }
-  } while (first && Date.now() < until);
-  if (watchedUntil === until) watchedUntil = 0;
+  } while (first && ticked < watchedUntil);
+  watchedUntil = 0;
 }
