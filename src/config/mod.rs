@@ -228,27 +228,28 @@ fn run(
     let mut gateway_file: Option<GatewayFile> = None;
     let mut apis: Vec<(usize, ApiFile)> = Vec::new();
     for (index, file) in files.iter_mut().enumerate() {
-        let mut findings = Vec::new();
+        let (mut findings, mut known) = (Vec::new(), true);
         if index == gateway {
             findings.append(&mut head_findings);
             if let Value::Map(entries) = &mut file.tree.value {
                 for (key, value) in entries {
                     if key.name != "variables" && key.name != "environments" {
-                        variables.substitute(value, &mut findings);
+                        known &= variables.substitute(value, &mut findings);
                     }
                 }
             }
             findings.extend(structure::check(&gateway_schema, &file.tree));
         } else {
-            variables.substitute(&mut file.tree, &mut findings);
+            known = variables.substitute(&mut file.tree, &mut findings);
             findings.extend(structure::check(&api_schema, &file.tree));
         }
-        if findings.is_empty() {
-            let untyped = |error: serde::de::value::Error| Finding {
-                span: file.tree.span,
+        if findings.is_empty() && known {
+            // The check of the structure should have said it, and better.
+            let untyped = |error: de::Error| Finding {
+                span: error.span.unwrap_or(file.tree.span),
                 code: "structure",
-                message: error.to_string(),
-                help: None,
+                message: error.message,
+                help: Some("compare what stands here with docs/route-files.md".into()),
             };
             if index == gateway {
                 match GatewayFile::deserialize(de::Reading(&file.tree)) {

@@ -244,6 +244,44 @@ fn a_thousand_routes_compile() {
     assert_eq!((compiled.routes.len(), compiled.entries[0].len()), (1000, 1000));
 }
 
+/// What `dev` says of GATEWAY and API after such edits: code, file, line and message of each problem.
+fn said(edits: &[(&str, &str)]) -> Vec<(&'static str, String, u32, String)> {
+    let edit = |text: &str| edits.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    let (gateway, api) = (edit(GATEWAY), edit(API));
+    let files = Files::new([("routes/gateway.yaml", gateway.as_str()), ("routes/orders/v2.yaml", &api)]);
+    let (_, problems) = check(&files, Some("dev"), false);
+    problems.into_iter().map(|p| (p.code, p.file, p.span.line, p.message)).collect()
+}
+
+// Found by the property below. What has no value is said where it is declared; a file that uses it is not read as if
+// it said nothing there.
+#[test]
+fn a_file_with_a_variable_without_a_value_is_not_read_further() {
+    let unset = |line, name: &str| {
+        let message = format!("the variable `{name}` has no value in the environment `dev`");
+        ("unset-variable", "routes/gateway.yaml".to_owned(), line, message)
+    };
+    let key = |line, name: &str| {
+        ("unknown-key", "routes/gateway.yaml".to_owned(), line, format!("unknown key `{name}`"))
+    };
+    // In a list of texts.
+    let edits = [("type: host, values", "type: host,none values")];
+    assert_eq!(said(&edits), [unset(5, "hosts"), key(5, "none values")]);
+    // In one of several forms (`headers`), and where nothing may stand (`url`).
+    let edits =
+        [("{ dev: 5, production: 50 }", "{none production: 50 }"), ("default: https://o", "ault: https://o")];
+    let environment = "`none production` is not among `environments`".to_owned();
+    assert_eq!(
+        said(&edits),
+        [
+            unset(6, "burst"),
+            ("unknown-environment", "routes/gateway.yaml".into(), 6, environment),
+            unset(7, "origin"),
+            key(7, "ault"),
+        ]
+    );
+}
+
 /// Small edits that keep much of the structure.
 fn edited(text: &'static str) -> impl Strategy<Value = String> {
     let words = [

@@ -72,10 +72,17 @@ impl Variables {
         Variables { values, unset, used: BTreeSet::new() }
     }
 
-    /// Replaces variables in every value of `node`.
-    pub fn substitute(&mut self, node: &mut Node, findings: &mut Vec<Finding>) {
+    /// Replaces variables in every value of `node`. Whether all have a value: where one has none, nobody knows what the
+    /// file says, though the finding may be another file's.
+    #[must_use]
+    pub fn substitute(&mut self, node: &mut Node, findings: &mut Vec<Finding>) -> bool {
+        let mut known = true;
         match &mut node.value {
-            Value::List(items) => items.iter_mut().for_each(|item| self.substitute(item, findings)),
+            Value::List(items) => {
+                for item in items {
+                    known &= self.substitute(item, findings);
+                }
+            }
             Value::Map(entries) => {
                 for (key, value) in entries {
                     if key.name.contains("${") {
@@ -86,16 +93,18 @@ impl Variables {
                             None,
                         ));
                     }
-                    self.substitute(value, findings);
+                    known &= self.substitute(value, findings);
                 }
             }
             Value::Text(text) if text.contains("${") => {
+                let expanded = self.expand(text, node.span, findings);
+                known = expanded.is_some();
                 // What could not be resolved is a finding already; the check of the structure passes over it.
-                let unresolved = (Value::Null, Some(String::new()));
-                (node.value, node.variable) = self.expand(text, node.span, findings).unwrap_or(unresolved);
+                (node.value, node.variable) = expanded.unwrap_or((Value::Null, Some(String::new())));
             }
             _ => {}
         }
+        known
     }
 
     fn expand(
