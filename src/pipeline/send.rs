@@ -68,25 +68,17 @@ impl<H: Host> Exchange<'_, H> {
                 took: now.saturating_sub(sent) as u32,
             });
             match result {
-                Ok(answer) => {
-                    match unusable(answer.status).or_else(|| ProxyError::from_status(answer.status)) {
-                        None => {
-                            self.gateway.targets.borrow_mut().answered(parcel.upstream, index);
-                            return Ok(answer);
-                        }
-                        Some(made_up) => error = made_up,
+                Ok(answer) => match ProxyError::from_status(answer.status) {
+                    None => {
+                        self.gateway.targets.borrow_mut().answered(parcel.upstream, index);
+                        return Ok(answer);
                     }
-                }
+                    Some(no_answer) => error = no_answer,
+                },
                 Err(why) => error = ProxyError::of(&why),
             }
             self.gateway.targets.borrow_mut().failed(parcel.upstream, index, now);
         }
         Err(error)
     }
-}
-
-/// A status that no client may be told (RFC 9110 §15): the platform gives what origins send up to 999, and refuses to
-/// pass it on. Interim answers never come here but for 101.
-fn unusable(status: u16) -> Option<ProxyError> {
-    (status != 101 && !(200..=599).contains(&status)).then_some(ProxyError::Protocol)
 }

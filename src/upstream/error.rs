@@ -77,10 +77,14 @@ impl ProxyError {
         }
     }
 
-    /// The error behind an answer that Cloudflare's network makes up where it cannot reach an origin; `None` for
-    /// every other status. An origin cannot be told apart that answers so itself; none should.
+    /// The error behind an answer with such a status; `None` where it is an answer.
+    ///
+    /// Cloudflare's network makes some up where it cannot reach an origin; one that answers so itself cannot be told
+    /// apart, and none should. No client may be told what is no final status (RFC 9110 §15): the platform gives what
+    /// origins send up to 999, and refuses to pass it on. Of interim answers only 101 comes here, and it is one.
     pub fn from_status(status: u16) -> Option<ProxyError> {
         Some(match status {
+            ..=100 | 102..=199 | 600.. => ProxyError::Protocol,
             520 => ProxyError::Protocol,
             521 => ProxyError::Refused,
             522 => ProxyError::ConnectTimeout,
@@ -169,8 +173,11 @@ mod tests {
     fn statuses_of_the_network() {
         assert_eq!(ProxyError::from_status(522).map(ProxyError::reason), Some(Reason::UpstreamTimeout));
         assert_eq!(ProxyError::from_status(530), Some(ProxyError::Dns));
-        for status in [200, 500, 502, 503, 504, 519, 528, 529] {
+        for status in [101, 200, 500, 502, 503, 504, 519, 528, 529, 599] {
             assert_eq!(ProxyError::from_status(status), None, "{status}");
+        }
+        for status in [0, 100, 102, 199, 600, 999] {
+            assert_eq!(ProxyError::from_status(status), Some(ProxyError::Protocol), "{status}");
         }
     }
 
