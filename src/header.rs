@@ -305,6 +305,13 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_tchar)
 }
 
+/// Whether two names are one field for an origin that takes `_` for `-`, as those do that follow CGI (RFC 3875
+/// §4.1.18).
+pub fn same_field(left: &str, right: &str) -> bool {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    left.len() == right.len() && left.bytes().map(fold).eq(right.bytes().map(fold))
+}
+
 /// Whether `text` may stand as a field value that we write (RFC 9110 §5.5): visible ASCII, spaces and tabs, none
 /// of them at an end. Bytes above 127 are opaque by the standard; we never write any.
 pub fn is_value(text: &str) -> bool {

@@ -14,7 +14,7 @@
 //! | [`routing`] | one canonical path and host; from a request line to a route | `fault`, `plan` |
 //! | [`token`] | JSON Web Tokens: parsing, keys, claims, memory | `fault` |
 //! | [`limit`] | rate limits and quotas: arithmetic, messages, the object that counts | `fault`, `plan`, `sql` |
-//! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::auth`, `policy::headers` |
+//! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::headers` |
 //! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `policy::headers`, `ports` |
 //! | [`policy`] | one file per policy: compiled form, one verb, tests | `fault`, `header`, `routing`, `token`, `upstream` |
 //! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `ports`, `sql`, `token` |

@@ -2,7 +2,6 @@
 
 use super::{Control, KeyPart, Rule, control, key::Hash};
 use crate::header::{self, Headers};
-use crate::policy::auth;
 use crate::policy::headers::Edit;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -86,11 +85,11 @@ const FORWARDED: &[&str] = &[
 ];
 
 /// Whether a field that reaches the origin, by its lower-case name, may make another resource of the request than
-/// the one that the key names. Origins that follow CGI take `_` for `-`, and the gateway minds only its own spelling.
+/// the one that the key names. Origins that follow CGI take `_` for `-`.
 fn steers(name: &str) -> bool {
     const PREFIX: &str = "x-forwarded-";
-    let forwarded = name.get(..PREFIX.len()).is_some_and(|start| auth::same_field(start, PREFIX));
-    (forwarded && !FORWARDED.contains(&name)) || STEERING.iter().any(|own| auth::same_field(own, name))
+    let forwarded = name.get(..PREFIX.len()).is_some_and(|start| header::same_field(start, PREFIX));
+    (forwarded && !FORWARDED.contains(&name)) || STEERING.iter().any(|own| header::same_field(own, name))
 }
 
 /// Whether the cache has a say in a request; `Err` names why it has none (for `Cache-Status`, `fwd=bypass`).

@@ -6,7 +6,7 @@ use super::outcome::Relay;
 use super::send::Parcel;
 use super::view::View;
 use crate::fault::Fault;
-use crate::header::Headers;
+use crate::header::{Headers, same_field};
 use crate::plan::{Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::cors;
@@ -79,7 +79,9 @@ impl<H: Host> Exchange<'_, H> {
         let mut edits = hop::request_edits(view, websocket)?;
         let claims = &shared.claim_headers;
         let reserved = |name: &str| {
-            auth::is_reserved(None, name) || claims.iter().any(|claim| auth::same_field(claim, name))
+            auth::is_reserved(None, name)
+                || claims.iter().any(|claim| same_field(claim, name))
+                || forwarded::is_disguised(name)
         };
         view.each(&mut |name| {
             if reserved(name) {

@@ -2,6 +2,7 @@
 //! about the caller.
 
 use crate::fault::{Fault, Reason};
+use crate::header::same_field;
 use crate::token::{Identity, Issuer, claims::is_scope_token};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -56,12 +57,6 @@ pub const MAX_VALUE: usize = 2048;
 pub fn is_reserved(auth: Option<&Auth>, name: &str) -> bool {
     [CONSUMER_ID, CONSUMER_ISSUER, CONSUMER_SCOPES].iter().any(|own| same_field(own, name))
         || auth.is_some_and(|auth| auth.claim_headers.iter().any(|(own, _)| same_field(own, name)))
-}
-
-/// Whether two names are one field for an origin that takes `_` for `-`.
-pub fn same_field(left: &str, right: &str) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    left.len() == right.len() && left.bytes().map(fold).eq(right.bytes().map(fold))
 }
 
 /// The token in an `Authorization` field (RFC 6750 §2.1): the scheme in any case, spaces, one token68.

@@ -1,6 +1,7 @@
 //! What the gateway tells origins about the way of a request: `Forwarded` (RFC 7239), its older kin
 //! `X-Forwarded-*`, `Via` (RFC 9110 §7.6.3) and `Max-Forwards` (§7.6.2).
 
+use super::hop;
 use crate::fault::{Fault, Reason};
 use crate::header::{self, Headers, Table, token_or_quoted};
 use crate::policy::headers::Edit;
@@ -24,6 +25,18 @@ pub static RELATED: Table = Table::of(&[
     "x-forwarded-scheme",
     "x-forwarded-prefix",
 ]);
+
+/// What the gateway itself writes with a hyphen in its name, the request's id included.
+const WRITTEN: &[&str] =
+    &["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "max-forwards", "x-request-id"];
+
+/// Whether a field, by its lower-case name, is a second spelling of what the gateway writes or keeps from origins: one
+/// with `_`, which origins that follow CGI cannot tell from the first. Neither clients nor a trusted proxy have use for
+/// one, so none passes.
+pub fn is_disguised(name: &str) -> bool {
+    let own = || [hop::INTERNAL.names(), RELATED.names(), WRITTEN].into_iter().flatten();
+    name.contains('_') && own().any(|own| header::same_field(own, name))
+}
 
 /// The connection on which a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

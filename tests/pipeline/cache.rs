@@ -389,7 +389,7 @@ fn what_one_request_spoils_is_not_kept_for_others() {
         "X-Original-URL",
         "x_rewrite_url",
         "x-forwarded-path",
-        "x_forwarded_host",
+        "x_forwarded_path",
         "x-host",
     ] {
         let scene = scene(|answer| answer.header("cache-control", "max-age=60"));
@@ -402,6 +402,7 @@ fn what_one_request_spoils_is_not_kept_for_others() {
         ("/shop/steered", "x-original-url"),
         ("/shop/ruled", "x-forwarded-port"),
         ("/shop/ruled", "x-forwarded-for"),
+        ("/shop/ruled", "x_forwarded_host"),
     ] {
         let scene = scene(|answer| answer);
         let ask = || scene.send(&scene.visit("GET", path).header(name, "/other"));

@@ -91,6 +91,34 @@ fn the_way_is_told_and_the_clients_word_on_it_is_not_believed() {
     }
 }
 
+// Origins that follow CGI take `_` for `-`.
+#[test]
+fn what_clients_may_not_say_they_may_not_say_in_another_spelling() {
+    let names = [
+        "X_Forwarded_For",
+        "x-forwarded_host",
+        "X_Forwarded-Proto",
+        "X_Forwarded_Port",
+        "x_forwarded_client_cert",
+        "X_Real_IP",
+        "True_Client_IP",
+        "cf_connecting-ip",
+        "X_Request_ID",
+        "X_Consumer_ID",
+    ];
+    for trusted in [false, true] {
+        let scene = Scene::new(&format!("trust_forwarded: {trusted}\n"), ROUTES);
+        let visit = scene.visit("GET", "/shop/x").header("x_own_field", "1").header("x_real", "2");
+        scene.send(&names.iter().fold(visit, |visit, name| visit.header(name, "6.6.6.6")));
+        let sent = scene.last();
+        for name in names {
+            assert_eq!(sent.header(&name.to_ascii_lowercase()), None, "{name}");
+        }
+        assert_eq!((sent.header("x_own_field"), sent.header("x_real")), (Some("1"), Some("2")));
+        assert_eq!(sent.header("x-forwarded-for"), Some("192.0.2.1"));
+    }
+}
+
 #[test]
 fn a_loop_ends() {
     let scene = Scene::new("", ROUTES);

@@ -25,7 +25,7 @@ pub struct GatewayFile {
     /// Which events are kept.
     pub events: Option<Events>,
     /// Believe inbound `Forwarded` and `X-Forwarded-*`: only where another proxy that sets them stands in front.
-    /// Default: false.
+    /// Spellings with `_` (`X_Forwarded_For`), which many origins cannot tell from these, never pass. Default: false.
     pub trust_forwarded: Option<bool>,
     /// What every route must have. An exception carries `because:` where it is made.
     #[serde(default)]

@@ -53,6 +53,21 @@ fn trusted_fields_are_continued() {
 }
 
 #[test]
+fn other_spellings_are_known() {
+    for name in hop::INTERNAL.names().iter().chain(RELATED.names()).chain(WRITTEN) {
+        assert!(!is_disguised(name), "{name} is the first spelling");
+        assert!(is_disguised(&name.replace('-', "_")) && is_disguised(&name.replacen('-', "_", 1)), "{name}");
+    }
+    for name in ["", "_", "x_forwarded", "x_forwarded_for_", "via", "x_own", "accept_language"] {
+        assert!(!is_disguised(name), "{name}");
+    }
+    // Nothing that is set under a name with a hyphen is left out.
+    for edit in request_edits(&fields(&[]), &CLIENT, "tollgate", false).unwrap() {
+        assert!(!edit.name().contains('-') || WRITTEN.contains(&edit.name()), "{edit:?}");
+    }
+}
+
+#[test]
 fn a_proxys_word_of_scheme_and_host() {
     let of = |lines: &[(&str, &str)]| proxied(&fields(lines));
     let none = of(&[]);
