@@ -174,6 +174,8 @@ impl<H: Host> Exchange<'_, H> {
                 held.iter_mut().filter(|held| held.object == object).collect();
             // A charge that can be given back costs its object a row. The last one need not be: a refusal charges
             // nothing. But a limit that is closed refuses, too, what its object has charged without saying so in time.
+            // So may the own share of one that degrades, and that stays charged: most routes have such a limit and no
+            // other, and a row for each of their requests is too dear for what an outage costs their window.
             let closed = group.iter().any(|held| held.limit.unreachable == Unreachable::Closed);
             let refundable = others > 0 || closed || whose == Whose::Stranger;
             let id = refundable.then(|| self.event.id.clone());
