@@ -48,6 +48,8 @@ struct Instance {
     tasks: RefCell<Vec<Option<Task>>>,
     /// Places among the tasks that hold none.
     free: RefCell<Vec<u32>>,
+    /// Id of the last request that was answered.
+    answered: RefCell<String>,
 }
 
 thread_local! {
@@ -117,13 +119,15 @@ pub extern "C" fn begin(method: usize, length: usize, now: f64) -> *const u32 {
     })
 }
 
-/// A request whose instance trapped: input `METHOD URL`. Answers it with 500 and records its event.
+/// A request that failed: its instance trapped, or, where `answered` is not 0, the shim could not make the answer that
+/// the last call returned. Input `METHOD URL`. Answers it with 500 and records that.
 #[unsafe(no_mangle)]
-pub extern "C" fn lost(length: usize, now: f64) -> *const u32 {
+pub extern "C" fn lost(answered: u32, length: usize, now: f64) -> *const u32 {
     let line = input_text(length);
+    let id = (answered != 0).then(|| with(|i| i.answered.take()));
     start(now, |gateway, host| async move {
         let (method, url) = line.split_once(' ').unwrap_or((&line, ""));
-        Some(pipeline::lost(gateway, &host, method, url))
+        Some(pipeline::lost(gateway, &host, method, url, id))
     })
 }
 
@@ -206,6 +210,7 @@ fn poll(mut task: Task, slot: Option<u32>) -> *const u32 {
         }
         if let Some(outcome) = outcome {
             outcome.write(&mut frame);
+            i.answered.replace(outcome.id);
         }
         frame.finish(state::DONE, slot.unwrap_or(0))
     })

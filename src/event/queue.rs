@@ -117,6 +117,17 @@ impl Queue {
         self.events.push_back(Weighed { event, weight });
     }
 
+    /// Takes back the newest event if it is this request's: it was pushed with an answer that could not be given. What
+    /// it stood for beside itself the next of its kind stands for.
+    pub fn retract(&mut self, id: &str) -> Option<Event> {
+        self.events.back().filter(|held| held.event.id == id)?;
+        let Weighed { event, weight } = self.events.pop_back()?;
+        if !event.is_success() && weight > 1.0 {
+            self.leave_out(Kind::of(&event), weight - 1.0);
+        }
+        Some(event)
+    }
+
     fn leave_out(&mut self, kind: Kind, weight: f64) {
         match self.left_out.iter_mut().find(|(other, _)| *other == kind) {
             Some((_, sum)) => *sum += weight,

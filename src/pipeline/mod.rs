@@ -86,8 +86,16 @@ impl<H: Host> Exchange<'_, H> {
     }
 }
 
-/// Answers a request whose instance was lost to a trap, and records it.
-pub fn lost<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Outcome {
+/// Answers a request that the gateway failed, and records it: its instance was lost to a trap, or `answered` is the id
+/// under which it was answered and recorded just now, and the host could not make that answer. Then the id stays, and
+/// its event says 500 in place of what nobody was told.
+pub fn lost<H: Host>(
+    gateway: &Gateway,
+    host: &H,
+    method: &str,
+    url: &str,
+    answered: Option<String>,
+) -> Outcome {
     let mut exchange = Exchange::begin(gateway, host, method);
     // The place of the request, for the event; it changes nothing of the answer.
     if let Some(router) = gateway.router()
@@ -95,8 +103,17 @@ pub fn lost<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Ou
     {
         exchange.find(router, &request).ok();
     }
+    let mut private = "the wasm instance trapped; see the log";
+    if let Some(id) = answered {
+        private = "the answer could not be made; see the log";
+        // Where the first event was left out, only the id is known.
+        match gateway.events.borrow_mut().retract(&id) {
+            Some(first) => exchange.event = first,
+            None => exchange.event.id = id,
+        }
+    }
     let fault = Fault::new(Reason::GatewayFault, "The gateway failed while it handled this request.");
-    exchange.finish(Err(fault.private("the wasm instance trapped; see the log")))
+    exchange.finish(Err(fault.private(private)))
 }
 
 fn unusable() -> Fault {

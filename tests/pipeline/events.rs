@@ -279,11 +279,32 @@ fn a_flush_is_promised_once_until_it_came() {
 fn a_request_lost_to_a_trap_is_answered_and_recorded() {
     let scene = Scene::new("", ROUTES);
     let visit = scene.visit("GET", "/shop/mine");
-    let outcome = pipeline::lost(&scene.gateway, &visit, "GET", "https://api.test/shop/mine");
+    let outcome = pipeline::lost(&scene.gateway, &visit, "GET", "https://api.test/shop/mine", None);
     let pipeline::Response::Reply(reply) = outcome.response else { panic!("a reply") };
     assert_eq!(reply.status, 500);
     let event = &listed(&scene)[0];
     assert_eq!((&event["reason"], &event["route"]), (&json!("gateway-fault"), &json!("shop/v1/mine")));
+}
+
+#[test]
+fn a_request_whose_answer_could_not_be_made_has_one_event_that_says_so() {
+    for (sample, events) in [("1", 2), ("0", 1)] {
+        let scene = Scene::new(&format!("events: {{ sample: {sample} }}\n"), ROUTES);
+        scene.get("/shop/open/before");
+        let seen = scene.get("/shop/open/x");
+        let id = seen.header("x-request-id").map(str::to_owned);
+        let visit = scene.visit("GET", "/shop/open/x");
+        let outcome =
+            pipeline::lost(&scene.gateway, &visit, "GET", "https://api.test/shop/open/x", id.clone());
+        assert_eq!((outcome.status(), Some(&outcome.id)), (500, id.as_ref()));
+        let listed = listed(&scene);
+        assert_eq!(listed.len(), events, "{listed:?}");
+        let event = &listed[0];
+        assert_eq!((event["id"].as_str(), &event["status"]), (id.as_deref(), &json!(500)));
+        assert_eq!((&event["reason"], &event["route"]), (&json!("gateway-fault"), &json!("shop/v1/open")));
+        // What is known of its way stays.
+        assert_eq!(event["attempts"].as_array().map_or(0, Vec::len), events - 1, "{event}");
+    }
 }
 
 #[test]

@@ -129,13 +129,15 @@ export class Call {
     return this.wait();
   }
 
-  /** The instance that knew this request is gone, by a trap of its own or of another. @param {unknown} trap */
-  lost(trap) {
-    fail(trap);
+  /** The instance that knew this request is gone, by a trap of its own or of another; or its answer, which the wasm has
+   * recorded, cannot be made. @param {unknown} error */
+  lost(error) {
+    const answered = +this.done;
+    fail(error);
     this.done = true;
     if (this.flushes) return;
     try {
-      this.obey(enter(this, "lost", this.request.method + " " + this.request.url));
+      this.obey(enter(this, "lost", this.request.method + " " + this.request.url, answered));
     } catch (again) {
       fail(again);
       this.response = new Response(LAST_WORD, { status: 500, headers: { "content-type": "application/problem+json" } });
@@ -144,7 +146,8 @@ export class Call {
 
   /** Does what a frame says. @param {number} at */
   obey(at) {
-    const head = open(at), done = words[head] === STATE.DONE, count = words[head + 2];
+    const head = open(at), count = words[head + 2];
+    this.done = words[head] === STATE.DONE;
     this.task = words[head + 1];
     for (let i = 0, w = head + HEAD; i < count; i++, w += RECORD) {
       const kind = words[w], operation = words[w + 1], argument = words[w + 2], fields = words[w + 3];
@@ -155,7 +158,6 @@ export class Call {
       else if (kind === KIND.STORE) this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
       else this.perform(kind, operation, argument, takeAll(fields));
     }
-    this.done = done;
   }
 
   /** The rarer operations. @param {number} kind @param {number} operation @param {number} argument @param {string[]} fields */

@@ -41,6 +41,25 @@ fn a_share_of_successes_is_kept_by_chance_and_weighs_for_the_rest() {
     }
 }
 
+#[test]
+fn an_event_is_taken_back_by_its_own_request_only() {
+    let mut queue = Queue::default();
+    let named = |id: &str, event: Event| Event { id: id.into(), ..event };
+    // What was left out of a flood weighs on the next of its reason.
+    for n in 0..REFUSALS + 5 {
+        take(&mut queue, named(&format!("r{n}"), refusal(Reason::RateLimited)), 1000, 0, 0);
+    }
+    take(&mut queue, named("next", refusal(Reason::RateLimited)), 1000, 1000, 0);
+    take(&mut queue, named("last", success(1000)), 1000, 1000, 0);
+    assert!(queue.retract("next").is_none(), "not the newest");
+    assert_eq!(queue.retract("last").map(|event| event.status), Some(200));
+    assert_eq!(queue.retract("next").map(|event| event.status), Some(429));
+    take(&mut queue, named("again", refusal(Reason::RateLimited)), 1000, 1000, 0);
+    assert_eq!(queue.newest_first().next().map(|held| held.weight), Some(6.0));
+    assert_eq!(weights(&mut queue), f64::from(REFUSALS + 6));
+    assert!(queue.retract("again").is_none(), "it has left");
+}
+
 proptest! {
     /// Whoever asks seldom beside somebody who asks all the time is counted as truly.
     #[test]
