@@ -82,6 +82,7 @@ impl<H: Host> Exchange<'_, H> {
             target: path,
             base: Base::Nothing,
             edits,
+            websocket: false,
             tries: TRIES,
         };
         let mut attempts = Vec::with_capacity(1);

@@ -51,6 +51,7 @@ impl<H: Host> Exchange<'_, H> {
             target: with_query(path, request.query.as_deref()),
             base: if bodiless { Base::Headers } else { Base::Whole },
             edits,
+            websocket,
             tries: if again { u32::from(forward.failover) + 1 } else { 1 },
         };
         let (began, mut attempts) = (self.host.now(), Vec::with_capacity(1));
@@ -59,7 +60,7 @@ impl<H: Host> Exchange<'_, H> {
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
         let view = View::names(self.host, Message::Answer(answer));
-        let mut edits = hop::response_edits(&view, websocket && answer.status == 101);
+        let mut edits = hop::response_edits(&view, answer.status == 101);
         if route.cors.is_some() {
             let theirs = cors::FIELDS.present(&view);
             edits.extend(theirs.into_iter().map(|name| Edit::Remove(name.into())));

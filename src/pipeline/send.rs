@@ -20,6 +20,8 @@ pub struct Parcel<'a> {
     pub target: String,
     pub base: Base,
     pub edits: Vec<Edit>,
+    /// It asks to become a WebSocket.
+    pub websocket: bool,
     /// Targets tried at most.
     pub tries: u32,
 }
@@ -68,7 +70,7 @@ impl<H: Host> Exchange<'_, H> {
                 took: now.saturating_sub(sent) as u32,
             });
             match result {
-                Ok(answer) => match ProxyError::from_status(answer.status) {
+                Ok(answer) => match ProxyError::from_status(answer.status, parcel.websocket) {
                     None => {
                         self.gateway.targets.borrow_mut().answered(parcel.upstream, index);
                         return Ok(answer);

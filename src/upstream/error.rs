@@ -81,10 +81,12 @@ impl ProxyError {
     ///
     /// Cloudflare's network makes some up where it cannot reach an origin; one that answers so itself cannot be told
     /// apart, and none should. No client may be told what is no final status (RFC 9110 §15): the platform gives what
-    /// origins send up to 999, and refuses to pass it on. Of interim answers only 101 comes here, and it is one.
-    pub fn from_status(status: u16) -> Option<ProxyError> {
+    /// origins send up to 999, and refuses to pass it on. Of interim answers only 101 comes here: one to a request for a
+    /// `websocket`, and a breach of the protocol to any other (§15.2.2).
+    pub fn from_status(status: u16, websocket: bool) -> Option<ProxyError> {
         Some(match status {
-            ..=100 | 102..=199 | 600.. => ProxyError::Protocol,
+            101 if websocket => return None,
+            ..=199 | 600.. => ProxyError::Protocol,
             520 => ProxyError::Protocol,
             521 => ProxyError::Refused,
             522 => ProxyError::ConnectTimeout,
@@ -171,13 +173,17 @@ mod tests {
 
     #[test]
     fn statuses_of_the_network() {
-        assert_eq!(ProxyError::from_status(522).map(ProxyError::reason), Some(Reason::UpstreamTimeout));
-        assert_eq!(ProxyError::from_status(530), Some(ProxyError::Dns));
-        for status in [101, 200, 500, 502, 503, 504, 519, 528, 529, 599] {
-            assert_eq!(ProxyError::from_status(status), None, "{status}");
+        assert_eq!(
+            ProxyError::from_status(522, false).map(ProxyError::reason),
+            Some(Reason::UpstreamTimeout)
+        );
+        assert_eq!(ProxyError::from_status(530, true), Some(ProxyError::Dns));
+        for status in [200, 500, 502, 503, 504, 519, 528, 529, 599] {
+            assert_eq!(ProxyError::from_status(status, false), None, "{status}");
         }
-        for status in [0, 100, 102, 199, 600, 999] {
-            assert_eq!(ProxyError::from_status(status), Some(ProxyError::Protocol), "{status}");
+        assert_eq!(ProxyError::from_status(101, true), None);
+        for status in [0, 100, 101, 102, 199, 600, 999] {
+            assert_eq!(ProxyError::from_status(status, false), Some(ProxyError::Protocol), "{status}");
         }
     }
 

@@ -21,6 +21,7 @@ const bad = await bytes((path, socket) => {
   else if (how === "huge-head") socket.end(`HTTP/1.1 200 OK\r\nX-Huge: ${"x".repeat(1_000_000)}\r\n\r\n`);
   else if (how === "short") socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
   else if (how === "bad-chunk") socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n");
+  else if (how === "switches") socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n");
   else if (how === "mute") return;
   else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 });
@@ -68,6 +69,18 @@ for (const how of ["dies", "reset", "garbage", "half-head", "bad-length", "two-l
   assert.ok(event.attempts[0].error, "the operator reads why");
   const other = await gateway.get(`/f/mixed/${how}`);
   assert.deepEqual([other.status, other.text], [200, `good /f/mixed/${how}`]);
+});
+
+test("an origin that switches protocols unasked costs a 502 problem, and one event", async () => {
+  const answer = await gateway.get("/f/bad/switches");
+  assert.deepEqual([answer.status, answer.problem], [502, "upstream-unreachable"]);
+  assert.equal(answer.headers["proxy-status"], "tollgate; error=http_protocol_error");
+  const event = await gateway.event(answer);
+  assert.deepEqual([event.status, event.attempts.length, event.attempts[0].status], [502, 1, 101]);
+  const { events } = (await gateway.admin("/_tollgate/events?limit=500")).json;
+  assert.equal(events.filter((/** @type {any} */ other) => other.status === 101).length, 0);
+  const other = await gateway.get("/f/mixed/switches");
+  assert.deepEqual([other.status, other.text], [200, "good /f/mixed/switches"]);
 });
 
 for (const how of ["short", "bad-chunk"]) test(`a body that breaks off (${how}) does not look whole`, async () => {
