@@ -1,6 +1,7 @@
 // Stands before the shim and lets objects fail: `GET /outage/throw` and `/outage/hang` begin it for the limiter's,
 // `/outage/late` lets these act at once and answer when nobody waits any more, `/outage/journal` lets the journal's
-// wait, `/outage/` ends it; `/outage` says how many wait. The gateway itself is the built one.
+// wait, `/outage/` ends it; `/outage` says how many wait. The binding SPENT answers with a body that somebody has read.
+// The gateway itself is the built one.
 import gateway, { JournalObject as RealJournal, LimiterObject as RealLimiter } from "./index.js";
 
 let outage = "", waiting = 0;
@@ -22,12 +23,19 @@ export class LimiterObject extends RealLimiter {
     return answer;
   }
 }
+const SPENT = {
+  async fetch() {
+    const answer = new Response("spent");
+    await answer.text();
+    return answer;
+  },
+};
 export default {
   /** @param {Request} request @param {any} env @param {any} ctx */
   fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/outage/")) outage = pathname.slice(8);
-    else if (pathname !== "/outage") return gateway.fetch(request, env, ctx);
+    else if (pathname !== "/outage") return gateway.fetch(request, { ...env, SPENT }, ctx);
     return Response.json({ waiting });
   },
 };

@@ -25,6 +25,7 @@ routes:
   hold: { match: "GET /hold/{n}", upstream: { url: "${holding.url}" }, timeout: { headers: 60s, total: 60s } }
   few: { match: "GET /echo/few", limits: [few] }
   open: { match: "GET /echo/{x}" }
+  spent: { match: "GET /spent", upstream: { via: "binding:SPENT" } }
 `,
   }),
 });
@@ -62,6 +63,17 @@ for (const [what, path] of [["a request", "/_tollgate/trap"], ["an object", "/_t
   }
   assert.equal((await gateway.event(answers[1])).route, "t/v1/hold");
   assert.match(gateway.process.log, /trapped/);
+});
+
+test("an answer that cannot be passed on is 500, with one event under the id that the upstream got", async () => {
+  const traps = () => gateway.process.log.split("the instance trapped").length, before = traps();
+  const answer = await gateway.get("/t/spent");
+  assert.deepEqual([answer.status, answer.problem], [500, "gateway-fault"]);
+  const event = await gateway.event(answer);
+  assert.deepEqual([event.status, event.reason, event.route, event.attempts[0].status], [500, "gateway-fault", "t/v1/spent", 200]);
+  const { events } = (await gateway.admin("/_tollgate/events?limit=500")).json;
+  assert.equal(events.filter((/** @type {any} */ other) => other.route === "t/v1/spent").length, 1);
+  assert.equal(traps(), before, "the instance goes on");
 });
 
 test("objects count on after a trap, in their own storage", async () => {
