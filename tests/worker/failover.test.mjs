@@ -102,6 +102,15 @@ test("an origin that stalls is left for another, and its connection is closed", 
   await until(() => stalled > before, "the end of the stalled connection");
 });
 
+test("the attempt after a stalled one is not ended with it", async () => {
+  // The first request of an isolate watches the clock for all, and ends its own fetches.
+  await gateway.restart();
+  const before = stalled;
+  const answer = await gateway.get("/f/stall/x");
+  assert.deepEqual([answer.status, answer.text], [200, "good /f/stall/x"]);
+  await until(() => stalled > before, "the end of the stalled connection");
+});
+
 test("an only origin that stalls costs a 504, and sees its connection closed", async () => {
   const before = stalled;
   const answer = await gateway.get("/f/mute");

@@ -46,8 +46,8 @@ export class Call {
     this.timers = null;
     /** It watches the clock for all. */
     this.watches = false;
-    /** Ends the fetch of such a call. @type {AbortController | null} */
-    this.abort = null;
+    /** What ends the fetches of such a call, by their operation. @type {AbortController[] | null} */
+    this.aborts = null;
     /** Its place among the calls that wait. @type {import("./deadlines.js").Wait | null} */
     this.place = null;
   }
@@ -111,7 +111,7 @@ export class Call {
 
   /** An operation's time is over. @param {number} operation */
   expire(operation) {
-    if (this.settle(operation, ENDED.TIMEOUT, 0, "")) this.abort?.abort();
+    if (this.settle(operation, ENDED.TIMEOUT, 0, "")) this.aborts?.[operation]?.abort();
   }
 
   /** The time of some operation is over, or the instance is lost. */
@@ -120,7 +120,7 @@ export class Call {
     if (!this.done && this.generation !== generation) {
       this.lost(null);
       this.close();
-      this.abort?.abort();
+      this.aborts?.forEach((abort) => abort.abort());
     }
     this.dues.forEach((at, operation) => at && at <= now && this.expire(operation));
     if (this.done) return this.response;
@@ -192,7 +192,7 @@ export class Call {
   fetch(operation, most, fields) {
     limit(this, operation, most);
     // Only the context of a call that watches outlives its answer: others' fetches end with them.
-    const signal = this.watches ? AbortSignal.any([(this.abort = new AbortController()).signal, this.request.signal]) : undefined;
+    const signal = this.watches ? AbortSignal.any([((this.aborts ??= [])[operation] = new AbortController()).signal, this.request.signal]) : undefined;
     this.send(fields, signal).then((answer) => {
       this.answers[operation] = answer;
       if (!this.settle(operation, ENDED.OK, answer.status, "")) answer.body?.cancel().catch(() => {});
