@@ -22,7 +22,6 @@ pub trait Headers {
     fn each(&self, visit: &mut dyn FnMut(&str));
 }
 
-/// Names of any case, lines in order: for tests, the simulator and answers of our own.
 /// Some names, in lower case, that are looked for together.
 #[derive(Debug)]
 pub struct Table {
@@ -75,6 +74,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Names of any case, lines in order: for tests, the simulator and answers of our own.
 impl Headers for Vec<(String, String)> {
     fn each(&self, visit: &mut dyn FnMut(&str)) {
         self.iter().for_each(|(name, _)| visit(&name.to_ascii_lowercase()));

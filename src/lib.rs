@@ -20,7 +20,7 @@
 //! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `ports`, `sql`, `token` |
 //! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `header`, `limit`, `policy::headers`, `sql`, `token` |
 //! | [`pipeline`] | the life of a request: [`pipeline::handle`] | everything but `config` |
-//! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `sql` |
+//! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `ports`, `sql` |
 //! | `simulator` | the outside made up, with a virtual clock (native) | everything but `config` |
 //! | `edge` | the outside at the edge (wasm32 only) | everything but `config` |
 //!

@@ -72,6 +72,9 @@ pub enum Base {
     Headers = 1,
     /// Its headers and body.
     Whole = 2,
+    /// Nothing, for what it brings serves other requests too: the host sees the call through when the client has gone,
+    /// lest a stranger who goes away at once lets everybody wait in vain.
+    Isolate = 3,
 }
 
 impl Base {
@@ -81,6 +84,7 @@ impl Base {
             Base::Nothing => "0",
             Base::Headers => "1",
             Base::Whole => "2",
+            Base::Isolate => "3",
         }
     }
 }

@@ -256,6 +256,7 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Base;
 
     fn plain(text: &str) -> (u32, String) {
         (mark::PLAIN, text.to_owned())
@@ -325,6 +326,10 @@ mod tests {
             let entries: Vec<String> = table.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             let line = format!("const {name} = Object.freeze({{ {} }});", entries.join(", "));
             assert!(shim.contains(&line), "src/edge/shim/tables.js must hold\n{line}");
+        }
+        for base in [Base::Nothing, Base::Headers, Base::Whole, Base::Isolate] {
+            let entry = format!("{}: \"{}\"", format!("{base:?}").to_uppercase(), base.digit());
+            assert!(shim.contains(&entry), "src/edge/shim/tables.js must hold {entry}");
         }
         let methods = format!("const METHODS = Object.freeze([\"{}\"]);", METHODS.join("\", \""));
         assert!(shim.contains(&methods), "{methods}");

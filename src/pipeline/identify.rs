@@ -6,6 +6,7 @@ use crate::fault::{Fault, Reason};
 use crate::plan::{Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::headers::Edit;
+use crate::policy::timeout::Timeout;
 use crate::ports::{Base, Fetch, Host, Signature};
 use crate::token::keys::{FETCH_DEADLINE, KeySet, MAX_SET, Need, Source, Ticket};
 use crate::token::memory::Tag;
@@ -50,7 +51,8 @@ impl<H: Host> Exchange<'_, H> {
                 if !route.limits.is_empty() {
                     Box::pin(self.charge(shared, route, Whose::Stranger, tally)).await?;
                 }
-                let verified = Box::pin(self.verify_anew(shared, pending, token.len(), tag)).await;
+                let verified =
+                    Box::pin(self.verify_anew(shared, &route.timeout, pending, token.len(), tag)).await;
                 // Wrong tokens stay charged; what the gateway or the issuer fails at does not.
                 verified.inspect_err(|fault| {
                     if fault.reason.status() != 401 {
@@ -67,12 +69,13 @@ impl<H: Host> Exchange<'_, H> {
     async fn verify_anew(
         &self,
         shared: &Shared,
+        timeout: &Timeout,
         pending: Pending<'_>,
         length: usize,
         tag: Tag,
     ) -> Result<Arc<Identity>, Fault> {
         let issuer = pending.issuer();
-        let epoch = self.verify(shared, issuer, &pending).await?;
+        let epoch = self.verify(shared, timeout, issuer, &pending).await?;
         let now = self.host.now() / 1000;
         let identity = Arc::new(pending.verified());
         let until = self.source(issuer, |source| source.remember_until(now)).unwrap_or(0);
@@ -109,13 +112,19 @@ impl<H: Host> Exchange<'_, H> {
     }
 
     /// Verifies a token's signature; the answer is the epoch of the keys that did.
-    async fn verify(&self, shared: &Shared, issuer: u32, pending: &Pending<'_>) -> Result<u64, Fault> {
+    async fn verify(
+        &self,
+        shared: &Shared,
+        timeout: &Timeout,
+        issuer: u32,
+        pending: &Pending<'_>,
+    ) -> Result<u64, Fault> {
         let Some(keys) = shared.issuers.get(issuer as usize).map(|issuer| &issuer.keys) else {
             return Err(super::unusable().private("the route names an issuer that the plan does not have"));
         };
         self.open(keys, issuer)?;
         for _ in 0..2 {
-            let set = self.keys(keys, issuer, pending).await?;
+            let set = self.keys(keys, timeout, issuer, pending).await?;
             let epoch = self.epoch();
             if self.any_verifies(&set, pending).await {
                 return Ok(epoch);
@@ -147,7 +156,16 @@ impl<H: Host> Exchange<'_, H> {
     }
 
     /// The issuer's keys, fetched if need be.
-    async fn keys(&self, keys: &Keys, issuer: u32, pending: &Pending<'_>) -> Result<Arc<KeySet>, Fault> {
+    async fn keys(
+        &self,
+        keys: &Keys,
+        timeout: &Timeout,
+        issuer: u32,
+        pending: &Pending<'_>,
+    ) -> Result<Arc<KeySet>, Fault> {
+        let unavailable = |wait: u64| {
+            auth::refuse(Reason::IssuerUnavailable).header("retry-after", wait.max(1).to_string())
+        };
         loop {
             let now = self.host.now() / 1000;
             let ask = |source: &mut Source| source.need(now, pending.kid.as_deref(), pending.algorithm);
@@ -157,14 +175,10 @@ impl<H: Host> Exchange<'_, H> {
                     self.fetch_keys(keys, issuer, ticket).await;
                 }
                 // Bounded: the fetch that is waited for has a deadline, after which this request fetches itself.
-                Need::Wait(_) => self.host.wait(LOOK).await,
+                Need::Wait(_) if self.patience(timeout).is_some() => self.host.wait(LOOK).await,
+                Need::Wait(_) => return Err(unavailable(1)),
                 Need::Unknown => return Err(auth::refuse(Reason::TokenKeyUnknown)),
-                Need::Unavailable(until) => {
-                    let wait = until.saturating_sub(now).max(1);
-                    return Err(
-                        auth::refuse(Reason::IssuerUnavailable).header("retry-after", wait.to_string())
-                    );
-                }
+                Need::Unavailable(until) => return Err(unavailable(until.saturating_sub(now))),
             }
         }
     }
@@ -177,7 +191,7 @@ impl<H: Host> Exchange<'_, H> {
             url: url.clone(),
             method: "GET".into(),
             via: None,
-            base: Base::Nothing,
+            base: Base::Isolate,
             edits: vec![Edit::Set("accept".into(), accept.into())],
             timeout: PATIENCE,
         };

@@ -219,7 +219,10 @@ impl Host for Visit<'_> {
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
-        let mut headers = if fetch.base == Base::Nothing { Vec::new() } else { self.headers.clone() };
+        let mut headers = match fetch.base {
+            Base::Nothing | Base::Isolate => Vec::new(),
+            Base::Headers | Base::Whole => self.headers.clone(),
+        };
         edit(&mut headers, &fetch.edits);
         let body = if fetch.base == Base::Whole { self.body.clone() } else { None };
         let sent = Sent { method: fetch.method, url: fetch.url, via: fetch.via, headers, body };

@@ -8,6 +8,8 @@ pub const MAX_TARGETS: usize = 64;
 pub const PAUSE: u64 = 5_000;
 /// Most failures remembered at once.
 const MAX_FAILED: usize = 64;
+/// Doubtful failures in a row that make one.
+const DOUBTS: u8 = 2;
 
 /// Targets that have just failed, as this isolate saw it. Passive: nothing is probed; after [`PAUSE`] the next
 /// request tries again. Bounded to 64 entries; a further one takes the place of the one that ends first.
@@ -15,6 +17,8 @@ const MAX_FAILED: usize = 64;
 pub struct Failed {
     /// Upstream and target by their indexes in the plan, and when the pause ends.
     entries: Vec<(u32, u32, u64)>,
+    /// Upstream, target, doubtful failures in a row, and when the last of them was.
+    doubts: Vec<(u32, u32, u8, u64)>,
 }
 
 impl Failed {
@@ -31,8 +35,26 @@ impl Failed {
         self.entries.push((upstream, target, until));
     }
 
+    /// Remembers a failure while the client's body was on its way: the platform does not say whether the target broke
+    /// off or the client. One alone is taken for the client's, lest strangers choose where others are sent.
+    pub fn doubted(&mut self, upstream: u32, target: usize, now: u64) {
+        let Ok(index) = u32::try_from(target) else { return };
+        self.doubts.retain(|doubt| doubt.3 <= now && now.saturating_sub(doubt.3) < PAUSE);
+        let found = self.doubts.iter().position(|doubt| (doubt.0, doubt.1) == (upstream, index));
+        let before = found.map_or(0, |at| self.doubts.swap_remove(at).2);
+        let count = before.saturating_add(1);
+        if count >= DOUBTS {
+            self.failed(upstream, target, now);
+        } else if self.doubts.len() < MAX_FAILED {
+            self.doubts.push((upstream, index, count, now));
+        }
+    }
+
     /// Forgets a failure, for the target has answered.
     pub fn answered(&mut self, upstream: u32, target: usize) {
+        if !self.doubts.is_empty() {
+            self.doubts.retain(|doubt| doubt.0 != upstream || u32::try_from(target) != Ok(doubt.1));
+        }
         if !self.entries.is_empty() {
             self.entries.retain(|e| e.0 != upstream || u32::try_from(target) != Ok(e.1));
         }
@@ -111,6 +133,25 @@ mod tests {
     fn all(weights: &[u32], failed: &Failed, now: u64, random: u64) -> Vec<usize> {
         let (targets, mut tries) = (targets(weights), Tries::new(random));
         std::iter::from_fn(|| tries.next(0, &targets, failed, now)).collect()
+    }
+
+    #[test]
+    fn a_failure_that_may_be_the_clients_counts_when_it_comes_twice_in_a_row() {
+        let mut failed = Failed::default();
+        failed.doubted(0, 1, 10);
+        assert!(!failed.pauses(0, 1, 11));
+        failed.answered(0, 1);
+        failed.doubted(0, 1, 20);
+        failed.doubted(0, 2, 20);
+        failed.doubted(1, 1, 20);
+        assert!(!failed.pauses(0, 1, 21));
+        failed.doubted(0, 1, 30);
+        assert!(failed.pauses(0, 1, 31) && !failed.pauses(0, 2, 31) && !failed.pauses(1, 1, 31));
+        // Long ago is not in a row.
+        failed.doubted(0, 2, 20 + PAUSE);
+        assert!(!failed.pauses(0, 2, 21 + PAUSE));
+        (0..200).for_each(|target| failed.doubted(2, target, 40));
+        assert!(failed.doubts.len() <= MAX_FAILED);
     }
 
     #[test]

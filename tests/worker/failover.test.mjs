@@ -25,8 +25,9 @@ const bad = await bytes((path, socket) => {
   else if (how === "mute") return;
   else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 });
-let stalled = 0;
+let stalled = 0, uploads = 0;
 const stalling = await wild((request, response) => {
+  if (request.method === "POST") return void (uploads++, request.on("error", () => {}).resume().on("end", () => response.end("whole")));
   if (request.url?.endsWith("/fine")) return void response.end("fine");
   request.on("close", () => stalled++);
 });
@@ -45,6 +46,7 @@ routes:
   bad: { match: "ANY /bad/{how}", upstream: { url: "${bad.url}" }, cors: web }
   mixed: { match: "ANY /mixed/{how}", upstream: { targets: [{ url: "${bad.url}", weight: 1000000 }, { url: "${good.url}", weight: 0 }] } }
   stall: { match: "ANY /stall/{how}", upstream: { targets: [{ url: "${stalling.url}", weight: 1000000 }, { url: "${good.url}", weight: 0 }] }, timeout: { headers: 300ms, total: 2s } }
+  upload: { match: "ANY /upload/{how}", upstream: { targets: [{ url: "${stalling.url}", weight: 1000000 }, { url: "${good.url}", weight: 0 }] } }
   mute: { match: "GET /mute", upstream: { url: "${stalling.url}" }, timeout: { headers: 300ms, total: 300ms } }
   merged: { match: "GET /merged/{id}", timeout: { headers: 1s, total: 1s }, combine: { item: { upstream: a, path: "/items/{id}" }, orders: { upstream: b, path: "/orders", required: false } } }
   slowpart: { match: "GET /slowpart", timeout: { headers: 400ms, total: 400ms }, combine: { item: { upstream: a, path: "/items/lamp" }, slow: { upstream: b, path: "/stall", required: false }, broken: { upstream: b, path: "/bad-json", required: false }, missing: { upstream: b, path: "/status/404", required: false }, big: { upstream: b, path: "/huge-json", required: false, max: 1KiB } } }
@@ -109,6 +111,18 @@ test("the attempt after a stalled one is not ended with it", async () => {
   const answer = await gateway.get("/f/stall/x");
   assert.deepEqual([answer.status, answer.text], [200, "good /f/stall/x"]);
   await until(() => stalled > before, "the end of the stalled connection");
+});
+
+test("a client that breaks off its upload chooses no target for others", async () => {
+  await gateway.restart();
+  for (const end of /** @type {const} */ (["end", "resetAndDestroy"])) {
+    const before = uploads;
+    const socket = connect(gateway.port, "127.0.0.1", () => void socket.write("POST /f/upload/x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nhalf")).on("error", () => {});
+    await until(() => uploads > before, "the upload at the origin");
+    socket[end]();
+    await until(async () => (await gateway.admin("/_tollgate/events?limit=500")).json.events.filter((/** @type {any} */ event) => event.route === "f/v1/upload" && event.method === "POST").length > uploads - 1, "the event");
+    assert.equal((await gateway.get("/f/upload/fine")).text, "fine", "not from the other target");
+  }
 });
 
 test("an only origin that stalls costs a 504, and sees its connection closed", async () => {

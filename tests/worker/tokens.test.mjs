@@ -1,6 +1,7 @@
 // Tokens through Web Crypto: every algorithm, every way of being wrong, and keys that change or cannot be had.
 import assert from "node:assert/strict";
 import { constants, createHmac, generateKeyPairSync, sign } from "node:crypto";
+import { connect } from "node:net";
 import { after, test } from "node:test";
 import { startGateway, until } from "./harness.mjs";
 import { bearer } from "./scene.mjs";
@@ -42,8 +43,12 @@ const pages = {
   "/garbage": { keys: [] },
 };
 const asked = /** @type {Record<string, number>} */ ({});
+/** Answers of the page `/held`, and of `/waiting`. @type {import("node:http").ServerResponse[]} */
+const heldKeys = [], heldBack = /** @type {import("node:http").ServerResponse[]} */ ([]);
 const origin = await wild((request, response) => {
   const path = String(request.url);
+  if (path === "/waiting") return void heldBack.push(response);
+  if (path === "/held") return void ((asked[path] = (asked[path] ?? 0) + 1), heldKeys.push(response));
   if (!(path in pages)) return void response.end(JSON.stringify(request.headers));
   asked[path] = (asked[path] ?? 0) + 1;
   const page = pages[path];
@@ -59,7 +64,7 @@ const gateway = await startGateway({
     "gateway.yaml": `tollgate: 1
 events: { sample: 1 }
 issuers:
-${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
+${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("held", "ES256", jwks("/held"))}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
 `,
     "t/v1.yaml": `tollgate: 1
 api: t
@@ -67,11 +72,12 @@ owner: tests
 version: { name: v1 }
 base: /t
 upstream: { url: "${origin.url}" }
-defaults: { auth: { jwt: [rsa, ec, hs, rotating, down, flaky, garbage] } }
+defaults: { auth: { jwt: [rsa, ec, hs, rotating, down, flaky, garbage, held] } }
 routes:
   any: { match: "ANY /any/{*rest}" }
   named: { match: "GET /named", auth: { jwt: rsa, claims: { x-tenant: tenant } } }
   kept: { match: "GET /kept", auth: { jwt: rsa, keep_credentials: true } }
+  waiting: { match: "GET /waiting", auth: none, rewrite: /waiting }
   unset: { match: "GET /unset", auth: { jwt: unset } }
 `,
   },
@@ -187,6 +193,26 @@ test("many first callers at once cost one fetch", async () => {
   const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => call(mint("https://ec.test", "ES256", { claims: { sub: `s${i}` } }))));
   assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]));
   assert.equal(asked["/ec"], 1);
+});
+
+test("a stranger who goes away while keys are fetched lets nobody wait", async () => {
+  // The first request of an isolate watches the clock for all and lives on; so somebody else is first.
+  for (const first of [true, false]) {
+    await gateway.restart();
+    const waiting = first ? null : gateway.get("/t/waiting");
+    if (waiting) await until(() => heldBack.length, "the request that waits");
+    const before = asked["/held"] ?? 0, forged = mint("https://held.test", "ES256", { key: generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey });
+    const socket = connect(gateway.port, "127.0.0.1", () => void socket.write(`GET /t/any/held HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${forged}\r\n\r\n`)).on("error", () => {});
+    await until(() => (asked["/held"] ?? 0) > before, "the fetch of the keys");
+    const honest = call(mint("https://held.test", "ES256"));
+    socket.resetAndDestroy();
+    await new Promise((go) => socket.on("close", go));
+    heldKeys.splice(0).forEach((response) => response.end(JSON.stringify({ keys: [jwk(pair.p256.publicKey)] })));
+    assert.equal((await honest).status, 200);
+    assert.equal(asked["/held"] - before, 1, "by the stranger's own fetch");
+    heldBack.splice(0).forEach((response) => response.end());
+    await waiting;
+  }
 });
 
 for (const name of ["down", "garbage"]) test(`an issuer whose key set is ${name} costs a 503 with Retry-After`, async () => {

@@ -6,7 +6,7 @@ import { drop, join, leave, limit } from "./deadlines.js";
 import { edit, replyHeaders } from "./fields.js";
 import { begin, enter, fail, generation, open, resume, take, takeAll, words } from "./instance.js";
 import { verify } from "./keys.js";
-import { ENDED, HEAD, KIND, RECORD, STATE } from "./tables.js";
+import { BASE, ENDED, HEAD, KIND, RECORD, STATE } from "./tables.js";
 
 /** @typedef {{ how: number, argument?: number, text?: string }} Ended */
 
@@ -46,8 +46,10 @@ export class Call {
     this.timers = null;
     /** It watches the clock for all. */
     this.watches = false;
-    /** What ends the fetches of such a call, by their operation. @type {AbortController[] | null} */
+    /** Ends the fetches of such a call, by their operation. @type {AbortController[] | null} */
     this.aborts = null;
+    /** Ends what keeps the call going when its client has gone. @type {((none?: any) => void) | null} */
+    this.ended = null;
     /** Its place among the calls that wait. @type {import("./deadlines.js").Wait | null} */
     this.place = null;
   }
@@ -107,6 +109,7 @@ export class Call {
     this.place.task = -1;
     leave(this.place);
     this.wake?.(this.response);
+    this.ended?.();
   }
 
   /** An operation's time is over. @param {number} operation */
@@ -191,14 +194,14 @@ export class Call {
   /** @param {number} operation @param {number} most ms @param {number} fields */
   fetch(operation, most, fields) {
     limit(this, operation, most);
-    // Only the context of a call that watches outlives its answer: others' fetches end with them.
-    const signal = this.watches ? AbortSignal.any([((this.aborts ??= [])[operation] = new AbortController()).signal, this.request.signal]) : undefined;
-    this.send(fields, signal).then((answer) => {
+    const base = take();
+    if (base === BASE.ISOLATE && !this.ended) this.ctx.waitUntil(new Promise((resolve) => (this.ended = resolve)));
+    this.send(base, fields - 1, this.signal(operation, base)).then((answer) => {
       this.answers[operation] = answer;
       if (!this.settle(operation, ENDED.OK, answer.status, "")) answer.body?.cancel().catch(() => {});
     }, (error) => {
       // No failure of the upstream's: nobody is there to be answered.
-      if (this.watches && this.request.signal.aborted) this.gone();
+      if (base !== BASE.ISOLATE && this.request.signal.aborted) this.gone();
       else this.settle(operation, ENDED.FAILED, 0, String(error));
     });
   }
@@ -207,14 +210,23 @@ export class Call {
   gone() {
     this.done = true;
     if (this.place) drop(this.place);
+    this.ended?.();
   }
 
-  /** @param {number} fields @param {AbortSignal} [signal] @returns {Promise<Response>} */
-  send(fields, signal) {
-    const base = take(), method = take(), url = take(), via = take(), { request } = this;
+  /** Ends a fetch before its answer. Only contexts that outlive their answer need one: others' fetches end with them.
+   * @param {number} operation @param {string} base */
+  signal(operation, base) {
+    if (!this.watches && !this.ended) return undefined;
+    const { signal } = ((this.aborts ??= [])[operation] = new AbortController());
+    return base === BASE.ISOLATE ? signal : AbortSignal.any([signal, this.request.signal]);
+  }
+
+  /** @param {string} base @param {number} fields @param {AbortSignal} [signal] @returns {Promise<Response>} */
+  send(base, fields, signal) {
+    const method = take(), url = take(), via = take(), { request } = this;
     try {
-      const headers = edit(base === "0" ? new Headers() : new Headers(request.headers), fields - 4);
-      const init = { method, headers, redirect: /** @type {const} */ ("manual"), body: base === "2" ? request.body : undefined, signal };
+      const headers = edit(base === BASE.HEADERS || base === BASE.WHOLE ? new Headers(request.headers) : new Headers(), fields - 3);
+      const init = { method, headers, redirect: /** @type {const} */ ("manual"), body: base === BASE.WHOLE ? request.body : undefined, signal };
       return via === "" ? fetch(url, init) : this.env[via].fetch(url, init);
     } catch (error) {
       return Promise.reject(error);

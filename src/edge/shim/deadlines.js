@@ -1,12 +1,12 @@
 // @ts-check
 // Deadlines. A timer and an abort signal of its own would cost each request a tenth of itself, so one request at a time
 // watches the clock for all: its `waitUntil` ticks for as long as anybody waits, at most WATCH ms (the platform allows
-// 30 s after the response). It resolves the promise of a request whose time is over, which goes on in its own context.
+// 30 s after the response), so that whoever waits less than MOST needs another watcher every few seconds at most. It resolves the promise of a request whose time is over, which goes on in its own context.
 import { forget } from "./instance.js";
 
 /** @typedef {import("./call.js").Call} Call */
 
-const TICK = 50, WATCH = 20_000, SILENCE = 1_000;
+const TICK = 50, WATCH = 25_000, MOST = 20_000, SILENCE = 1_000;
 
 /** A call that waits. It is held weakly: a request whose client has gone ends in the middle, its promises never settle,
  * and it must be free to go. */
@@ -64,14 +64,14 @@ export function limit(call, operation, most) {
   const at = call.now + most;
   call.dues[operation] = at;
   if (at < call.due) call.due = at;
-  if (most > WATCH) {
-    // Longer than anybody may watch: its own context lives on while it waits, and so does a timer of its own.
+  if (most > MOST) {
+    // Longer than anybody watches for sure: its own context lives on while it waits, and so does a timer of its own.
     call.timers ??= [];
     call.timers[operation] = setTimeout(() => call.expire(operation), most);
   } else if (at > watchedUntil || call.now - ticked > SILENCE) {
     // Nobody watches for long enough, or the platform has ended who did.
     call.watches = true;
-    watchedUntil = Math.max(call.now + WATCH, at);
+    watchedUntil = call.now + WATCH;
     ticked = call.now;
     call.ctx.waitUntil(watch(++watcher));
   }

@@ -27,7 +27,7 @@ export function edit(headers, fields) {
 }
 
 // Headers of replies repeat, so they are kept by their text.
-const BLOCKS_KEPT = 256;
+const BLOCKS_KEPT = 256, LONGEST_KEPT = 2048;
 const blocks = /** @type {Map<string, Headers | Record<string, string>>} */ (new Map());
 
 /** A plain object costs a third of `Headers`; it cannot hold a field twice. @param {string} block */
@@ -51,7 +51,8 @@ export function replyHeaders(block, id) {
   if (!headers) {
     headers = parse(block);
     if (blocks.size >= BLOCKS_KEPT) blocks.clear();
-    blocks.set(block, headers);
+    // Clients write parts of some, such as an origin that is allowed.
+    if (block.length <= LONGEST_KEPT) blocks.set(block, headers);
   }
   if (headers instanceof Headers) headers.set("x-request-id", id);
   else headers["x-request-id"] = id;
