@@ -9,6 +9,7 @@ use super::problem::{Problem, Severity, Span};
 use super::tree::{Node, Value};
 use crate::plan::Shared;
 use crate::plan::compile::{File, problem};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -16,6 +17,9 @@ use toml::de::{DeTable, DeValue};
 const ADDRESS: &str = "TOLLGATE_CLIENT_ADDRESS";
 /// The only header that Cloudflare sets on every request and lets no client choose.
 const HEADER: &str = "CF-Connecting-IP";
+
+/// Below it stand the gateway's own pages.
+const ADMIN: &str = "/_tollgate";
 
 /// Names that nobody serves from: RFC 6761 §6.2–6.5.
 const PLACEHOLDERS: [&str; 7] =
@@ -148,14 +152,17 @@ fn wrangler(text: &str, environment: &str, shared: &Shared, problems: &mut Vec<P
     }
 
     let routes = section.get("routes").or_else(|| section.get("route"));
-    let mut patterns: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut patterns = Vec::new();
     let listed = routes.map(|routes| match routes.get_ref().as_array() {
         Some(list) => list.iter().collect(),
         None => vec![routes],
     });
     for entry in listed.into_iter().flatten() {
         let pattern = entry.get_ref().get("pattern").unwrap_or(entry);
-        patterns.extend(pattern.get_ref().as_str().map(|text| (text, pattern.span())));
+        let custom = entry.get_ref().get("custom_domain").and_then(|custom| custom.get_ref().as_bool());
+        if let Some(text) = pattern.get_ref().as_str() {
+            patterns.push((Pattern::new(text, custom == Some(true)), pattern.span()));
+        }
         for value in [Some(pattern), entry.get_ref().get("zone_name")].into_iter().flatten() {
             if let Some(name) = value.get_ref().as_str().filter(|name| is_placeholder(name, false)) {
                 let message = format!("`{name}` is a placeholder that nobody serves from");
@@ -164,30 +171,94 @@ fn wrangler(text: &str, environment: &str, shared: &Shared, problems: &mut Vec<P
         }
     }
     let example = "for example `routes = [{ pattern = \"HOST/*\", zone_name = \"ZONE\" }]`";
+    let all = routes.map_or(at, |routes| routes.span());
     if patterns.is_empty() {
         let message = "no host leads to this worker: its `routes` are missing or empty".to_owned();
-        report("no-route", routes.map_or(at, |routes| routes.span()), message, example.into());
+        report("no-route", all, message, example.into());
         return;
     }
-    let hosts = shared.apis.iter().flat_map(|api| &api.hosts).chain(&shared.gateway.admin_host);
-    let covered = |host: &str| {
-        patterns.iter().any(|(pattern, _)| {
-            let name = pattern.split_once("://").map_or(*pattern, |(_, rest)| rest);
-            let name = name.split('/').next().unwrap_or_default().to_ascii_lowercase();
-            match name.strip_prefix('*') {
-                Some(suffix) => host.ends_with(suffix),
-                None => host == name,
+    for (host, bases) in served(shared) {
+        let leading: Vec<_> =
+            patterns.iter().filter(|(p, _)| host.is_none_or(|host| p.leads(host))).collect();
+        let open: Vec<_> =
+            bases.into_iter().filter(|base| !leading.iter().any(|(p, _)| p.covers(base))).collect();
+        let Some(first) = open.first() else { continue };
+        let list: Vec<_> =
+            open.iter().map(|base| format!("`{}`", if base.is_empty() { "/" } else { base })).collect();
+        let list = list.join(", ");
+        let remedy = |wide: &str, host: &str| match *first {
+            "" => format!("write `{wide}/*`"),
+            _ => {
+                let narrow: Vec<_> = open.iter().map(|base| format!("`{host}{base}*`")).collect();
+                format!("write `{wide}/*`, or add {}", narrow.join(" and "))
             }
-        })
-    };
-    for host in hosts.filter(|host| !covered(host)).collect::<std::collections::BTreeSet<_>>() {
-        let message = format!("the route files serve `{host}`, and none of these routes leads there");
-        report(
-            "no-route",
-            routes.map_or(0..0, |routes| routes.span()),
-            message,
-            format!("add it, {example}"),
-        );
+        };
+        match (host, leading.first()) {
+            (Some(host), None) => {
+                let message = format!("the route files serve `{host}`, and none of these routes leads there");
+                report("no-route", all.clone(), message, format!("add it, {example}"));
+            }
+            (Some(host), Some((pattern, at))) => {
+                let message = format!(
+                    "the route files serve {list} on `{host}`, and none of its routes leads all of it here"
+                );
+                report("no-route", at.clone(), message, remedy(pattern.host, host));
+            }
+            (None, _) => {
+                let message = format!(
+                    "the route files serve {list} on every host, and none of these routes leads all of it here"
+                );
+                report("no-route", all.clone(), message, remedy("HOST", "HOST"));
+            }
+        }
+    }
+}
+
+/// What must lead to the worker: hosts, and the bases below each. `None`: whichever host leads here.
+fn served(shared: &Shared) -> BTreeMap<Option<&str>, BTreeSet<&str>> {
+    let mut served: BTreeMap<Option<&str>, BTreeSet<&str>> = BTreeMap::new();
+    for api in &shared.apis {
+        let hosts = api.hosts.iter().map(|host| Some(host.as_str()));
+        for host in hosts.chain(api.hosts.is_empty().then_some(None)) {
+            served.entry(host).or_default().insert(&api.base);
+        }
+    }
+    if let Some(host) = &shared.gateway.admin_host {
+        served.entry(Some(host)).or_default().insert(ADMIN);
+    }
+    served
+}
+
+/// The pattern of a route, after Cloudflare's rules: `*` at the start of the host and at the end of the path only, and
+/// the whole URL counts, with its query.
+struct Pattern<'t> {
+    /// As written, without its scheme.
+    host: &'t str,
+    /// What every path must begin with; `None` where the pattern leads to no more than one URL, or not by HTTPS.
+    prefix: Option<&'t str>,
+}
+
+impl<'t> Pattern<'t> {
+    /// `custom`: a custom domain, which has no path and leads every URL of its host here.
+    fn new(text: &'t str, custom: bool) -> Self {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        let (host, path) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
+            Some(parts) => parts,
+            None => (rest, ""),
+        };
+        let prefix = if custom { Some("") } else { path.strip_suffix('*') };
+        Pattern { host, prefix: prefix.filter(|_| scheme.eq_ignore_ascii_case("https")) }
+    }
+
+    /// Whether it is about a host (or every host of a suffix) of the route files, which is in lower case.
+    fn leads(&self, host: &str) -> bool {
+        let own = self.host.to_ascii_lowercase();
+        own.strip_prefix('*').map_or(host == own, |suffix| host.ends_with(suffix))
+    }
+
+    /// Whether it leads here whatever is served below a base: `/a/*` does not lead `/a` and `/a?x`.
+    fn covers(&self, base: &str) -> bool {
+        self.prefix.is_some_and(|prefix| prefix == "/" || base.starts_with(prefix))
     }
 }
 
