@@ -51,6 +51,24 @@ setup_node() {
   at_least 22.12 "$have" || missing "Node 22.12 or newer in node_modules (this is $have; npm did not run the install script of its package 'node')" "npm rebuild node --ignore-scripts=false"
 }
 
+# free_port WHAT PORT [ELSE]: ends the script where WHAT cannot listen on the port; ELSE is another remedy.
+free_port() {
+  local why
+  why=$(node -e '
+    const refuse = (error) => { console.log(error.code); process.exit(1); };
+    try {
+      require("net").createServer().once("error", refuse).listen(Number(process.argv[1]), "127.0.0.1", () => process.exit(0));
+    } catch (error) { refuse(error); }' "$2") && return
+  if [ "$why" = EADDRINUSE ]; then
+    say "port $2 is taken by another program, and $1 needs it"
+    say "   to fix: stop that program (lsof -i :$2 shows it)${3:+, or $3}"
+  else
+    say "$1 cannot listen on port $2: $why"
+    say "   to fix: ${3:-see what keeps this user from it}"
+  fi
+  exit 1
+}
+
 # What each clone makes for itself and git ignores: the development issuer's key and the admin token.
 setup_secrets() {
   node scripts/dev-secrets.mjs
