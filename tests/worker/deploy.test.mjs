@@ -1,13 +1,13 @@
 // What stands between a build and the network, in a copy of the clone: nothing here talks to anybody.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TOP, scratch } from "./harness.mjs";
 
 const copy = scratch("deploy"), built = join(copy, "build/staging");
-for (const name of ["src", "routes", "scripts", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json", "build/bin"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
+for (const name of ["src", "routes", "scripts", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json", ".gitignore", "build/bin"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
 symlinkSync(join(TOP, "node_modules"), join(copy, "node_modules"));
 mkdirSync(built, { recursive: true });
 
@@ -59,4 +59,63 @@ test("a build that traps on demand is refused", () => {
   assert.notEqual(status, 0, said);
   assert.match(said, /built with --trap/);
   assert.doesNotMatch(said, /Total Upload/);
+});
+
+test("arguments that would change what was checked are refused, with what to do instead", () => {
+  for (const [args, remedy] of /** @type {[string[], RegExp][]} */ ([
+    [["--var", "TOLLGATE_CLIENT_ADDRESS:X-Real-IP"], /--var is refused: write it under \[env\.staging\] in wrangler\.toml/],
+    [["--var=TOLLGATE_CLIENT_ADDRESS:X-Real-IP"], /--var is refused: write it under/],
+    [["--routes=other.acme-shop.io/*"], /--routes is refused: write it under/],
+    [["--name", "other"], /unknown argument: --name; .* wrangler\.toml/],
+    [["-e", "production"], /unknown argument: -e;/],
+    [["src/other.js"], /unknown argument: src\/other\.js;/],
+    [["--message", "--var=A:B"], /--message needs a value; one that begins with a dash is written --message=VALUE/],
+    [["--tag"], /--tag needs a value/],
+  ])) {
+    const { status, said } = run("build", join(copy, "scripts/deploy"), ["staging", "--dry-run", ...args]);
+    assert.equal(status, 2, said);
+    assert.match(said, remedy);
+    assert.match(said, /scripts\/deploy staging\|production \[--dry-run\]/);
+    assert.doesNotMatch(said, /checking staging|Total Upload/);
+  }
+});
+
+test("only what git has is deployed, and what the arguments say arrives", () => {
+  // A wrangler that says how it was called, so that nothing leaves this machine.
+  unlinkSync(join(copy, "node_modules"));
+  mkdirSync(join(copy, "node_modules/.bin"), { recursive: true });
+  cpSync(join(TOP, "node_modules/.tollgate-stamp"), join(copy, "node_modules/.tollgate-stamp"));
+  symlinkSync(process.execPath, join(copy, "node_modules/.bin/node"));
+  writeFileSync(join(copy, "node_modules/.bin/wrangler"), '#!/bin/sh\nprintf "<%s>" "$@"\n', { mode: 0o755 });
+  /** @param {string} command @param {string[]} args */
+  const go = (command, ...args) => {
+    const { status, stdout, stderr } = spawnSync(command, args, { cwd: copy, encoding: "utf8", timeout: 90_000, env: { ...process.env, RUSTC_WRAPPER: "false", GIT_CEILING_DIRECTORIES: join(copy, "..") } });
+    return { status, said: stdout + stderr };
+  };
+  const real = (/** @type {string[]} */ ...args) => go(join(copy, "scripts/deploy"), "staging", ...args);
+  const commit = () => {
+    assert.equal(go("git", "add", "--all").status, 0);
+    const { status, said } = go("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "x");
+    assert.equal(status, 0, said);
+  };
+  assert.match(real().said, /this is no clone/);
+  assert.notEqual(real().status, 0);
+
+  go("git", "init", "--quiet");
+  rmSync(join(copy, "out"), { recursive: true, force: true });
+  commit();
+  const clean = real("--message", "two words", "--tag=v1", "--outdir", "build/x");
+  assert.equal(clean.status, 0, clean.said);
+  assert.match(clean.said, /<deploy><--env><staging><--message=two words><--tag=v1><--outdir=build\/x>/);
+
+  for (const name of ["scripts/build", "package.json", "new.txt"]) {
+    if (name === "new.txt") writeFileSync(join(copy, name), "");
+    else rewrite(name, (text) => `${text}\n`);
+    const { status, said } = real();
+    assert.equal(status, 1, said);
+    assert.match(said, /uncommitted changes: .*\n[ M?]+ (scripts\/build|package\.json|new\.txt)\n/);
+    assert.ok(said.includes(name), said);
+    assert.doesNotMatch(said, /<deploy>/);
+    go("git", "checkout", "--", ".");
+  }
 });
