@@ -3,7 +3,7 @@
 //! A request is one future. [`begin`] polls it once; where it waits for the outside it has left a record in the
 //! frame, and the shim calls [`resume`] with the result. Nothing is asynchronous that need not be: a request that
 //! the gateway answers by itself is one call, a proxied one is two. There is no binding generator between the two
-//! sides, so an instance that trapped is replaced by making a new one (`shim.js`).
+//! sides, so an instance that trapped is replaced by making a new one (`shim/instance.js`).
 //!
 //! No decision lives here: native tests never compile this module.
 #![allow(unsafe_code)] // Exports and imports are the boundary; each block says why it is sound.
