@@ -31,6 +31,7 @@ routes:
   cached: { match: "GET /cached/{*rest}", cache: { ttl: 60s } }
   slashes: { match: "ANY /slashes/{*rest}", paths: { encoded_slashes: true } }
   edited: { match: "ANY /edited", headers: { request: { remove: [x-gone], set: { x-set: here }, add: { x-add: more } }, response: { remove: [x-gone], set: { x-set: there } } } }
+  wide: { match: "PUT /wide", cors: { origins: ["https://*.app.example"] } }
   patient: { match: "ANY /patient", timeout: { headers: 60s, total: 60s } }
   waiting: { match: "GET /waiting", timeout: { headers: 2s, total: 2s } }
   any: { match: "ANY /{*rest}" }
@@ -219,6 +220,26 @@ test("a client that goes away while it reads is gone at the origin too", async (
   const answer = await gateway.get("/w/x", { stream: true });
   answer.message.destroy();
   await until(() => closed, "the end of the origin's connection");
+});
+
+test("what clients write into replies is not kept", async () => {
+  const watched = await startGateway({ routes: place.routes, entry: join(TOP, "tests/worker/watch.mjs"), v8Flags: ["--expose-gc", "--trace-gc"] });
+  // Origins of 60 KB, each allowed and repeated: 15 MB, and twice that where they are kept with the text they are kept by.
+  const COUNT = 250, LENGTH = 60_000, MOST = 12;
+  try {
+    for (let i = 0; i < COUNT; i++) {
+      const answer = String(await raw(watched.port, `OPTIONS /w/wide HTTP/1.1\r\nHost: h\r\nOrigin: https://${i}${"a".repeat(LENGTH)}.app.example\r\nAccess-Control-Request-Method: PUT\r\n\r\n`, { until: /\r\n\r\n/ }));
+      assert.ok(answer.startsWith("HTTP/1.1 204") && answer.length > LENGTH, answer.slice(0, 200));
+    }
+    // The collector's words come when its buffer is full.
+    const live = await until(async () => {
+      await watched.get("/watch/gc");
+      return [...watched.process.log.matchAll(/Mark-Compact .* -> ([\d.]+) \(.*testing/g)].at(1)?.[1];
+    }, "the collector's word");
+    assert.ok(Number(live) < MOST, `${live} MB`);
+  } finally {
+    await watched.stop();
+  }
 });
 
 test("clients that go away while they wait do not fill the wasm's memory", async () => {
