@@ -1,7 +1,8 @@
 // @ts-check
 // Deadlines. A timer and an abort signal of its own would cost each request a tenth of itself, so one request at a time
 // watches the clock for all: its `waitUntil` ticks for as long as anybody waits, at most WATCH ms (the platform allows
-// 30 s after the response), so that whoever waits less than MOST needs another watcher every few seconds at most. It resolves the promise of a request whose time is over, which goes on in its own context.
+// 30 s after the response): more than anybody waits for it, so that others take over every few seconds at most. It
+// resolves the promise of a request whose time is over, which goes on in its own context.
 import { forget } from "./instance.js";
 
 /** @typedef {import("./call.js").Call} Call */
