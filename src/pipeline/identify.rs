@@ -16,9 +16,8 @@ use std::sync::Arc;
 /// Milliseconds between looks at a key set that another request fetches: nothing may be awaited that another
 /// request started, so each waits by its own timer.
 const LOOK: u32 = 25;
-/// Milliseconds that a fetch of keys may take in each of its two steps, so that it ends before others take it for
-/// lost.
-const PATIENCE: u32 = FETCH_DEADLINE as u32 * 1000 / 2;
+/// Milliseconds that a fetch of keys may take in all: a second less than others wait for it, who count in whole ones.
+const PATIENCE: u64 = (FETCH_DEADLINE - 1) * 1000;
 
 impl<H: Host> Exchange<'_, H> {
     /// Who calls a route with this rule, verified, and whether that one may. `tally` takes what had to be charged to
@@ -173,6 +172,10 @@ impl<H: Host> Exchange<'_, H> {
                 Need::Use(keys) => return Ok(keys),
                 Need::Fetch(ticket) => {
                     self.fetch_keys(keys, issuer, ticket).await;
+                    // What came too late for this request serves the next.
+                    if self.patience(timeout).is_none() {
+                        return Err(unavailable(1));
+                    }
                 }
                 // Bounded: the fetch that is waited for has a deadline, after which this request fetches itself.
                 Need::Wait(_) if self.patience(timeout).is_some() => self.host.wait(LOOK).await,
@@ -193,10 +196,14 @@ impl<H: Host> Exchange<'_, H> {
             via: None,
             base: Base::Isolate,
             edits: vec![Edit::Set("accept".into(), accept.into())],
-            timeout: PATIENCE,
+            timeout: PATIENCE as u32,
         };
+        let began = self.host.now();
         let body = match self.host.fetch(fetch).await {
-            Ok(answer) if answer.status == 200 => self.host.read(answer, MAX_SET as u32, PATIENCE).await.ok(),
+            Ok(answer) if answer.status == 200 => {
+                let left = PATIENCE.saturating_sub(self.host.now().saturating_sub(began)).max(1);
+                self.host.read(answer, MAX_SET as u32, left as u32).await.ok()
+            }
             _ => None,
         };
         let (now, set) = (self.host.now() / 1000, body.map(|body| KeySet::parse(&body)));

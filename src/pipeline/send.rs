@@ -5,7 +5,7 @@ use crate::event::Attempt;
 use crate::plan::Shared;
 use crate::policy::headers::Edit;
 use crate::policy::timeout::Timeout;
-use crate::ports::{Answer, Base, Fetch, FetchFault, Host};
+use crate::ports::{Answer, Base, Fetch, Host};
 use crate::upstream::choose::Tries;
 use crate::upstream::error::ProxyError;
 
@@ -81,9 +81,7 @@ impl<H: Host> Exchange<'_, H> {
             }
             let mut targets = self.gateway.targets.borrow_mut();
             match (attempts.last().map(|attempt| &attempt.result), parcel.base) {
-                (Some(Err(FetchFault::Failed(_))), Base::Whole) => {
-                    targets.doubted(parcel.upstream, index, now)
-                }
+                (Some(Err(_)), Base::Whole) => targets.doubted(parcel.upstream, index, now),
                 _ => targets.failed(parcel.upstream, index, now),
             }
         }

@@ -36,7 +36,7 @@ impl Failed {
     }
 
     /// Remembers a failure while the client's body was on its way: the platform does not say whether the target broke
-    /// off or the client. One alone is taken for the client's, lest strangers choose where others are sent.
+    /// off or the client, nor for whom the time ran out. One alone is taken for the client's, lest strangers choose where others are sent.
     pub fn doubted(&mut self, upstream: u32, target: usize, now: u64) {
         let Ok(index) = u32::try_from(target) else { return };
         self.doubts.retain(|doubt| doubt.3 <= now && now.saturating_sub(doubt.3) < PAUSE);

@@ -219,6 +219,20 @@ fn a_key_fetch_that_hangs_holds_nobody_for_long() {
 }
 
 #[test]
+fn keys_that_come_late_are_no_fault_of_the_upstream_and_serve_the_next() {
+    let hurried = "
+routes:
+  mine: { match: GET /mine, auth: { jwt: people }, timeout: { headers: 500ms, total: 500ms } }
+";
+    let scene = Scene::new("", hurried);
+    // Slow, and within what the issuer's page is told.
+    *scene.published.borrow_mut() = Answered::json(&scene.key.public_set()).after(4_900);
+    refused(&scene.get_as(&scene.token(json!({})), "/shop/mine"), 503, "issuer-unavailable");
+    assert_eq!(scene.get_as(&scene.token(json!({})), "/shop/mine").status, 200);
+    assert_eq!((scene.sent(), scene.fetches()), (1, 1));
+}
+
+#[test]
 fn scopes_are_all_needed_or_any() {
     let scene = Scene::new("", ROUTES);
     for (scopes, all, either) in [

@@ -1,7 +1,7 @@
 // Stands before the shim and lets objects fail: `GET /outage/throw` and `/outage/hang` begin it for the limiter's,
 // `/outage/late` lets these act at once and answer when nobody waits any more, `/outage/journal` lets the journal's
-// wait, `/outage/` ends it; `/outage` says how many wait. The binding SPENT answers with a body that somebody has read.
-// The gateway itself is the built one.
+// wait, `/outage/points` lets the analytics sink throw, `/outage/` ends it; `/outage` says how many wait. The binding
+// SPENT answers with a body that somebody has read. The gateway itself is the built one.
 import gateway, { JournalObject as RealJournal, LimiterObject as RealLimiter } from "./index.js";
 
 let outage = "", waiting = 0;
@@ -30,12 +30,17 @@ const SPENT = {
     return answer;
   },
 };
+const ANALYTICS = {
+  writeDataPoint() {
+    if (outage === "points") throw new Error("no more points");
+  },
+};
 export default {
   /** @param {Request} request @param {any} env @param {any} ctx */
   fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/outage/")) outage = pathname.slice(8);
-    else if (pathname !== "/outage") return gateway.fetch(request, { ...env, SPENT }, ctx);
+    else if (pathname !== "/outage") return gateway.fetch(request, { ...env, SPENT, ANALYTICS }, ctx);
     return Response.json({ waiting });
   },
 };

@@ -76,6 +76,14 @@ test("an answer that cannot be passed on is 500, with one event under the id tha
   assert.equal(traps(), before, "the instance goes on");
 });
 
+test("an analytics sink that throws costs no event", async () => {
+  await gateway.get("/outage/points");
+  const answers = await Promise.all([1, 2, 3].map(() => gateway.get("/t/echo/nothing/here")));
+  for (const answer of answers) assert.equal((await gateway.event(answer)).reason, "not-found");
+  await gateway.get("/outage/");
+  assert.match(gateway.process.log, /no more points/);
+});
+
 test("objects count on after a trap, in their own storage", async () => {
   assert.equal((await gateway.get("/t/echo/few")).status, 200);
   await gateway.get("/_tollgate/trap/object");

@@ -167,7 +167,7 @@ export class Call {
   perform(kind, operation, argument, fields) {
     // Told, not asked: nobody waits for it.
     if (kind === KIND.ASK && !operation) return this.ctx.waitUntil(this.ask(fields).catch((error) => console.error("tollgate: object:", String(error))));
-    if (kind === KIND.POINT) return this.env.ANALYTICS?.writeDataPoint({ indexes: [fields[0]], blobs: fields.slice(1, 1 + argument), doubles: fields.slice(1 + argument).map(Number) });
+    if (kind === KIND.POINT) return this.point(fields[0], fields.slice(1, 1 + argument), fields.slice(1 + argument).map(Number));
     limit(this, operation, kind === KIND.ASK ? argument : kind === KIND.READ ? +fields[1] : kind === KIND.WAIT ? argument + PATIENCE : PATIENCE);
     const ended = kind === KIND.ASK ? this.ask(fields)
       : kind === KIND.LOOKUP ? this.lookup(operation, fields[0])
@@ -175,6 +175,15 @@ export class Call {
       : kind === KIND.READ ? text(this.answers[+fields[0]], argument)
       : scheduler.wait(argument).then(() => /** @type {Ended} */ ({ how: ENDED.OK }));
     ended.then(({ how, argument = 0, text = "" }) => this.settle(operation, how, argument, text), (error) => this.settle(operation, ENDED.FAILED, 0, String(error)));
+  }
+
+  /** A sink that refuses a point must not cost the journal its batch. @param {string} index @param {string[]} blobs @param {number[]} doubles */
+  point(index, blobs, doubles) {
+    try {
+      this.env.ANALYTICS?.writeDataPoint({ indexes: [index], blobs, doubles });
+    } catch (error) {
+      console.error("tollgate: analytics:", String(error));
+    }
   }
 
   /** An object's answer. A binding that is not there throws, and has failed like an object. @param {string[]} fields @returns {Promise<Ended>} */

@@ -50,9 +50,11 @@ export function replyHeaders(block, id) {
   let headers = blocks.get(block);
   if (!headers) {
     headers = parse(block);
-    if (blocks.size >= BLOCKS_KEPT) blocks.clear();
     // Clients write parts of some, such as an origin that is allowed.
-    if (block.length <= LONGEST_KEPT) blocks.set(block, headers);
+    if (block.length <= LONGEST_KEPT) {
+      if (blocks.size >= BLOCKS_KEPT) blocks.clear();
+      blocks.set(block, headers);
+    }
   }
   if (headers instanceof Headers) headers.set("x-request-id", id);
   else headers["x-request-id"] = id;

@@ -12,7 +12,7 @@ use crate::fault::Reason;
 use std::sync::Arc;
 
 /// Seconds after which a fetch of keys is given up.
-pub const FETCH_DEADLINE: u64 = 5;
+pub const FETCH_DEADLINE: u64 = 6;
 
 /// The keys of one issuer: fixed ones, or a set by URL and its state.
 #[derive(Clone, Debug, PartialEq)]
