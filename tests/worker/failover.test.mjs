@@ -97,16 +97,9 @@ test("what may not be sent twice is not", async () => {
   if (answer.status !== 502) assert.equal((await gateway.event(answer)).attempts.length, 1, "only where it was the first try");
 });
 
-test("an origin that stalls is left for another, and its connection is closed", async () => {
-  const before = stalled;
-  const answer = await gateway.get("/f/stall/x");
-  assert.deepEqual([answer.status, answer.text], [200, "good /f/stall/x"]);
-  await until(() => stalled > before, "the end of the stalled connection");
-});
-
-test("the attempt after a stalled one is not ended with it", async () => {
-  // The first request of an isolate watches the clock for all, and ends its own fetches.
-  await gateway.restart();
+for (const first of [false, true]) test(`an origin that stalls is left for another${first ? " by an isolate's first request" : ""}, and its connection is closed`, async () => {
+  // The first request watches the clock for all, and ends its own fetches: only the stalled one.
+  if (first) await gateway.restart();
   const before = stalled;
   const answer = await gateway.get("/f/stall/x");
   assert.deepEqual([answer.status, answer.text], [200, "good /f/stall/x"]);
