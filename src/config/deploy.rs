@@ -7,6 +7,7 @@
 use super::load::Files;
 use super::problem::{Problem, Severity, Span};
 use super::tree::{Node, Value};
+use super::wrangler::itself;
 use crate::plan::Shared;
 use crate::plan::compile::{File, problem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,11 +113,7 @@ fn placeholder(file: &File, gateway: &File, environment: &str, node: &Node) -> P
 /// What wrangler.toml says of the environment. That it can be read, and has the environment, was checked before.
 fn wrangler(text: &str, environment: &str, shared: &Shared, problems: &mut Vec<Problem>) {
     let Ok(table) = DeTable::parse(text) else { return };
-    let file = File {
-        name: "wrangler.toml".into(),
-        text: text.to_owned(),
-        tree: Node { value: Value::Null, span: Span::default(), variable: None },
-    };
+    let file = itself(text);
     let own = table.get_ref().get("env").and_then(|envs| envs.get_ref().get(environment));
     let (section, at, heading) = match own {
         Some(section) => match section.get_ref().as_table() {
@@ -126,7 +123,9 @@ fn wrangler(text: &str, environment: &str, shared: &Shared, problems: &mut Vec<P
         None => (table.get_ref(), 0..0, String::new()),
     };
     let mut report = |code: &'static str, at: Range<usize>, message: String, help: String| {
-        problems.push(problem(Severity::Error, code, &file, span(text, &at), message, Some(help)));
+        // Line 0 where the whole file is meant.
+        let span = if at.is_empty() { Span::default() } else { Span::of(text, &at) };
+        problems.push(problem(Severity::Error, code, &file, span, message, Some(help)));
     };
 
     let vars = section.get("vars");
@@ -259,22 +258,6 @@ impl<'t> Pattern<'t> {
     /// Whether it leads here whatever is served below a base: `/a/*` does not lead `/a` and `/a?x`.
     fn covers(&self, base: &str) -> bool {
         self.prefix.is_some_and(|prefix| prefix == "/" || base.starts_with(prefix))
-    }
-}
-
-/// The place of bytes of a text: their first line. Line 0 where the whole file is meant.
-fn span(text: &str, at: &Range<usize>) -> Span {
-    let (Some(before), Some(inside)) = (text.get(..at.start), text.get(at.clone())) else {
-        return Span::default();
-    };
-    if at.is_empty() {
-        return Span::default();
-    }
-    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Span {
-        line: narrow(before.matches('\n').count().saturating_add(1)),
-        column: narrow(before.rsplit('\n').next().unwrap_or("").chars().count().saturating_add(1)),
-        length: narrow(inside.lines().next().unwrap_or("").chars().count().max(1)),
     }
 }
 

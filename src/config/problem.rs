@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -22,6 +23,20 @@ pub struct Span {
     pub column: u32,
     /// Characters to underline on that line, at least 1.
     pub length: u32,
+}
+
+impl Span {
+    /// The place of bytes of a text, as far as they stand on their first line; of none, where they would begin.
+    pub fn of(text: &str, at: &Range<usize>) -> Span {
+        let before = text.get(..at.start).unwrap_or("");
+        let inside = text.get(at.clone()).unwrap_or("");
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span {
+            line: narrow(before.matches('\n').count().saturating_add(1)),
+            column: narrow(before.rsplit('\n').next().unwrap_or("").chars().count().saturating_add(1)),
+            length: narrow(inside.lines().next().unwrap_or("").chars().count().max(1)),
+        }
+    }
 }
 
 /// One finding.

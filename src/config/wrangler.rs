@@ -23,20 +23,15 @@ pub fn check(
     let mut problems = Vec::new();
     let (Some(text), Some(gateway)) = (&input.wrangler, files.get(gateway)) else { return problems };
     let wrangler = |span: Span, code, message: String, help: &str| {
-        let tree = Node { value: Value::Null, span, variable: None };
-        let file = File { name: "wrangler.toml".into(), text: text.clone(), tree };
-        problem(Severity::Error, code, &file, span, message, Some(help.to_owned()).filter(|h| !h.is_empty()))
+        let help = Some(help.to_owned()).filter(|h| !h.is_empty());
+        problem(Severity::Error, code, &itself(text), span, message, help)
     };
     let table: toml::Table = match text.parse() {
         Ok(table) => table,
         Err(error) => {
             let at: toml::de::Error = error;
-            let before = at.span().and_then(|span| text.get(..span.start)).unwrap_or("");
-            let line = before.matches('\n').count().saturating_add(1);
-            let column = before.rsplit('\n').next().unwrap_or("").chars().count().saturating_add(1);
-            let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            let span = Span { line: narrow(line), column: narrow(column), length: 1 };
-            problems.push(wrangler(span, "syntax", at.message().to_owned(), ""));
+            let begin = at.span().map_or(0, |span| span.start);
+            problems.push(wrangler(Span::of(text, &(begin..begin)), "syntax", at.message().to_owned(), ""));
             return problems;
         }
     };
@@ -115,6 +110,12 @@ pub fn check(
         }
     }
     problems
+}
+
+/// wrangler.toml as a file that problems can lie in.
+pub(super) fn itself(text: &str) -> File {
+    let tree = Node { value: Value::Null, span: Span::default(), variable: None };
+    File { name: "wrangler.toml".into(), text: text.to_owned(), tree }
 }
 
 /// Where `text` is the value of the key `name`.

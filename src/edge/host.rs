@@ -2,7 +2,9 @@
 
 use super::{input_text, with};
 use crate::header::{Fields, Headers};
-use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
+use crate::ports::{
+    Answer, Ask, Class, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable,
+};
 use crate::wire::{Frame, ended, kind};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::borrow::Cow;
@@ -109,6 +111,11 @@ fn name_number(name: &str) -> u32 {
     })
 }
 
+/// The fields of a message to an object.
+fn letter(frame: &mut Frame, class: Class, name: &str, message: &str) {
+    [class.binding(), name, message].iter().for_each(|field| frame.field(field));
+}
+
 /// The operation whose message it is; 0: the request.
 fn operation(of: Message) -> u32 {
     match of {
@@ -193,11 +200,7 @@ impl Host for EdgeHost {
 
     async fn ask(&self, ask: Ask) -> Result<String, Unreachable> {
         let (_, ended) = self
-            .operation(kind::ASK, ask.deadline, |frame| {
-                frame.field(ask.class.binding());
-                frame.field(&ask.name);
-                frame.field(&ask.message);
-            })
+            .operation(kind::ASK, ask.deadline, |frame| letter(frame, ask.class, &ask.name, &ask.message))
             .await;
         match ended.how {
             ended::OK => Ok(ended.text),
@@ -211,9 +214,7 @@ impl Host for EdgeHost {
             let mut frame = i.frame.borrow_mut();
             // Operation 0: nobody waits for its end.
             if frame.record(kind::ASK, 0, 0) {
-                frame.field(tell.class.binding());
-                frame.field(&tell.name);
-                frame.field(&tell.message);
+                letter(&mut frame, tell.class, &tell.name, &tell.message);
             }
         });
     }

@@ -12,21 +12,22 @@
 
 use super::{Limit, Per};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// What a request says of itself, as far as limits can ask. Each is asked only where a limit needs it.
 pub trait Facts {
     /// The route's full name, e.g. `orders/v2/getOrder`.
-    fn route(&self) -> &str;
+    fn route(&self) -> Cow<'_, str>;
     /// The authenticated consumer: the issuer's id and the consumer's name with that issuer.
     fn consumer(&self) -> Option<(&str, &str)>;
     /// A claim of the verified token as text, with the issuer's id; strings as they are, numbers and booleans as
     /// JSON writes them. `None` for arrays, objects and null.
-    fn claim(&self, name: &str) -> Option<(&str, std::borrow::Cow<'_, str>)>;
+    fn claim(&self, name: &str) -> Option<(&str, Cow<'_, str>)>;
     /// The client's address.
     fn address(&self) -> Option<IpAddr>;
     /// A request header's value, all its lines joined by `, `.
-    fn header(&self, name: &str) -> Option<std::borrow::Cow<'_, str>>;
+    fn header(&self, name: &str) -> Option<Cow<'_, str>>;
 }
 
 /// Why a request has no key for a limit. The route must refuse it: it cannot be counted.
@@ -80,7 +81,7 @@ impl Limit {
 /// from those that send it empty.
 pub fn object(per: &Per, facts: &impl Facts) -> Result<ObjectName, KeyError> {
     Ok(match per {
-        Per::Route => name(&["route", facts.route()]),
+        Per::Route => name(&["route", &facts.route()]),
         Per::Consumer => {
             let (issuer, consumer) = facts.consumer().ok_or(KeyError::NoConsumer)?;
             name(&["consumer", issuer, consumer])

@@ -43,7 +43,6 @@ impl<H: Host> Exchange<'_, H> {
         let identity = match known {
             Some(identity) => identity,
             None => {
-                let now = self.host.now() / 1000;
                 let pending = parse::token(token)
                     .and_then(|token| token.admit(&shared.issuers, &rule.issuers, now))
                     .map_err(auth::refuse)?;

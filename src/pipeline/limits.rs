@@ -64,7 +64,6 @@ impl Held<'_> {
 pub(super) struct Facts<'a, 'b, H: Host> {
     pub(super) exchange: &'a Exchange<'b, H>,
     pub(super) shared: &'a Shared,
-    pub(super) route: String,
 }
 
 impl<H: Host> Facts<'_, '_, H> {
@@ -75,8 +74,8 @@ impl<H: Host> Facts<'_, '_, H> {
 }
 
 impl<H: Host> key::Facts for Facts<'_, '_, H> {
-    fn route(&self) -> &str {
-        &self.route
+    fn route(&self) -> Cow<'_, str> {
+        self.exchange.event.route_name(self.shared).into()
     }
     fn consumer(&self) -> Option<(&str, &str)> {
         Some((self.issuer()?, self.exchange.event.identity.as_ref()?.consumer.as_str()))
@@ -130,7 +129,7 @@ impl<H: Host> Exchange<'_, H> {
         whose: Whose,
         tally: &mut Tally<'s>,
     ) -> Result<(), Fault> {
-        let facts = Facts { exchange: self, shared, route: self.event.route_name(shared) };
+        let facts = Facts { exchange: self, shared };
         tally.held.reserve(route.limits.len());
         for (place, index) in route.limits.iter().enumerate() {
             let Some(limit) = shared.limits.get(*index as usize) else { continue };

@@ -30,30 +30,13 @@ pub const CONSUMER_ISSUER: &str = "x-consumer-issuer";
 /// Field that tells the origin the granted scopes, separated by spaces.
 pub const CONSUMER_SCOPES: &str = "x-consumer-scopes";
 
-/// Fields removed from every request before anything else sets them, on open routes too. Origins that follow CGI
-/// (RFC 3875 §4.1.18) take `X_Consumer_Id` for `X-Consumer-Id`, so these spellings go as well. A route's
-/// `claim_headers` come on top: [`is_reserved`].
-pub const STRIPPED: &[&str] = &[
-    "x-consumer-id",
-    "x-consumer_id",
-    "x_consumer-id",
-    "x_consumer_id",
-    "x-consumer-issuer",
-    "x-consumer_issuer",
-    "x_consumer-issuer",
-    "x_consumer_issuer",
-    "x-consumer-scopes",
-    "x-consumer_scopes",
-    "x_consumer-scopes",
-    "x_consumer_scopes",
-];
-
 /// Longest value of one identity field in bytes, after encoding. A longer one is left out: half a name is a wrong
 /// name.
 pub const MAX_VALUE: usize = 2048;
 
 /// Whether an inbound field must not reach the origin because the gateway speaks there: an identity field or one of
-/// the route's `claim_headers`, in any case, with `_` and `-` alike.
+/// the route's `claim_headers`, in any case, with `_` and `-` alike: origins that follow CGI (RFC 3875 §4.1.18) take
+/// `X_Consumer_Id` for `X-Consumer-Id`.
 pub fn is_reserved(auth: Option<&Auth>, name: &str) -> bool {
     [CONSUMER_ID, CONSUMER_ISSUER, CONSUMER_SCOPES].iter().any(|own| same_field(own, name))
         || auth.is_some_and(|auth| auth.claim_headers.iter().any(|(own, _)| same_field(own, name)))

@@ -3,6 +3,7 @@
 use crate::fault::{Fault, Reason};
 use crate::header::{self, Headers, Table};
 use crate::policy::headers::Edit;
+use std::borrow::Cow;
 
 /// Fields about one connection, whether or not `Connection` names them. `te` and `upgrade` are among them; see
 /// [`request_edits`] for what passes of those.
@@ -62,8 +63,7 @@ pub fn is_websocket(method: &str, headers: &dyn Headers) -> bool {
 /// meaning or framing. More than 64 names are refused with 400.
 pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>, Fault> {
     let (mut edits, present) = (Vec::new(), HOP_BY_HOP.present(headers));
-    let connection = present.contains(&"connection").then(|| headers.get("connection")).flatten();
-    if let Some(connection) = connection {
+    if let Some(connection) = connection(headers, &present) {
         for (at, name) in header::list(&connection).enumerate() {
             if at >= MAX_NAMED {
                 return Err(Fault::new(Reason::MalformedHeader, "`Connection` names too many fields."));
@@ -92,8 +92,7 @@ pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>
 /// keeps `Upgrade`. Of more than 64 names in `Connection` the rest is not followed: the origin is the operator's.
 pub fn response_edits(headers: &dyn Headers, websocket: bool) -> Vec<Edit> {
     let (mut edits, present) = (Vec::new(), HOP_BY_HOP.present(headers));
-    let connection = present.contains(&"connection").then(|| headers.get("connection")).flatten();
-    if let Some(connection) = connection {
+    if let Some(connection) = connection(headers, &present) {
         for name in header::list(&connection).take(MAX_NAMED) {
             named(name, headers, &mut edits);
         }
@@ -101,6 +100,11 @@ pub fn response_edits(headers: &dyn Headers, websocket: bool) -> Vec<Edit> {
     let removed = present.into_iter().filter(|name| !(websocket && *name == "upgrade"));
     edits.extend(removed.map(|name| Edit::Remove(name.into())));
     edits
+}
+
+/// The value of `Connection`, looked for only where it is among the names that are there.
+fn connection<'h>(headers: &'h dyn Headers, present: &[&str]) -> Option<Cow<'h, str>> {
+    present.contains(&"connection").then(|| headers.get("connection")).flatten()
 }
 
 /// Removes a field that `Connection` names, if it is there and not seen to already.

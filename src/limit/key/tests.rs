@@ -11,8 +11,8 @@ struct Caller {
 }
 
 impl Facts for Caller {
-    fn route(&self) -> &str {
-        "orders/v2/getOrder"
+    fn route(&self) -> Cow<'_, str> {
+        Cow::Borrowed("orders/v2/getOrder")
     }
     fn consumer(&self) -> Option<(&str, &str)> {
         self.consumer.as_ref().map(|(issuer, consumer)| (*issuer, consumer.as_str()))

@@ -11,8 +11,8 @@ const T0: u64 = 1_790_000_000_000;
 struct Numbered(String);
 
 impl Facts for Numbered {
-    fn route(&self) -> &str {
-        &self.0
+    fn route(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0)
     }
     fn consumer(&self) -> Option<(&str, &str)> {
         None

@@ -210,7 +210,7 @@ fn limit_step(way: &Way<'_>, shared: &Shared, limit: &Limit) -> Step {
         Unreachable::Open => ("open", "the request passes uncounted"),
     };
     let place = shared.place(&limit.source);
-    let object = limit.object(&Facts { exchange: way, shared, route: way.event.route_name(shared) });
+    let object = limit.object(&Facts { exchange: way, shared });
     let key = match (&object, &limit.per) {
         (Ok(object), _) => format!("counted in object {}", object.as_str()),
         (Err(_), Per::Consumer | Per::Claim(_)) if way.event.identity.is_none() => {

@@ -100,6 +100,22 @@ fn each_refusal_has_its_challenge() {
     }
 }
 
+/// Every spelling of the identity fields.
+const STRIPPED: &[&str] = &[
+    "x-consumer-id",
+    "x-consumer_id",
+    "x_consumer-id",
+    "x_consumer_id",
+    "x-consumer-issuer",
+    "x-consumer_issuer",
+    "x_consumer-issuer",
+    "x_consumer_issuer",
+    "x-consumer-scopes",
+    "x-consumer_scopes",
+    "x_consumer-scopes",
+    "x_consumer_scopes",
+];
+
 #[test]
 fn inbound_identity_fields_are_known_in_every_spelling() {
     for name in STRIPPED {
