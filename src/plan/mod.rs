@@ -11,6 +11,7 @@ use std::rc::Rc;
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
 pub mod compile;
 pub mod format;
+pub mod rule;
 
 /// Plans for the tests of every module.
 #[cfg(test)]
