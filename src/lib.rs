@@ -5,12 +5,12 @@
 //!
 //! | module | what it is | may use |
 //! | --- | --- | --- |
-//! | `config` | route files as people write them (native) | `cache`, `limit`, `plan`, `policy`, `routing`, `token` |
+//! | `config` | route files as people write them (`cli`) | `cache`, `limit`, `plan`, `policy`, `routing`, `token` |
 //! | [`fault`] | everything that can go wrong, as one closed list | nothing |
 //! | [`header`] | header fields seen through a view, and their small grammars | `policy::headers` |
 //! | [`sql`] | the port of an object to its storage | nothing |
 //! | [`plan`] | the compiled route files: types, bytes, loading | `cache`, `limit`, `policy`, `routing::path`, `token`, `upstream` |
-//! | `plan::compile` | route files into a plan (native) | `config`, `routing`, and what `plan` may |
+//! | `plan::compile` | route files into a plan (`cli`) | `config`, `routing`, and what `plan` may |
 //! | [`routing`] | one canonical path and host; from a request line to a route | `fault`, `plan` |
 //! | [`token`] | JSON Web Tokens: parsing, keys, claims, memory | `fault` |
 //! | [`limit`] | rate limits and quotas: arithmetic, messages, the object that counts | `fault`, `plan`, `sql` |
@@ -21,15 +21,16 @@
 //! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `header`, `limit`, `policy::headers`, `sql`, `token` |
 //! | [`pipeline`] | the life of a request: [`pipeline::handle`] | everything but `config` |
 //! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `ports`, `sql` |
-//! | `simulator` | the outside made up, with a virtual clock (native) | everything but `config` |
-//! | `edge` | the outside at the edge (wasm32 only) | everything but `config` |
+//! | `simulator` | the outside made up, with a virtual clock (`cli`) | everything but `config` |
+//! | `edge` | the outside at the edge (wasm32 without `cli`) | everything but `config` |
 //!
+//! The feature `cli` is the command, natively and as wasm for Node; without it, what stands at the edge remains.
 //! Nothing uses `edge`, and only tests use `simulator`.
 //! `tests/architecture.rs` holds the code to this table.
 #![deny(missing_docs)]
 
 pub mod cache;
-#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+#[cfg(feature = "cli")]
 pub mod config;
 pub mod event;
 pub mod fault;
@@ -45,8 +46,8 @@ pub mod token;
 pub mod upstream;
 pub mod wire;
 
-#[cfg(all(not(target_arch = "wasm32"), feature = "cli"))]
+#[cfg(feature = "cli")]
 pub mod simulator;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "cli")))]
 mod edge;

@@ -8,7 +8,7 @@ mod admin;
 mod admit;
 mod combined;
 mod exchange;
-#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+#[cfg(feature = "cli")]
 pub mod explain;
 mod forward;
 mod gateway;

@@ -13,7 +13,7 @@ pub mod claims;
 mod jwk;
 pub mod keys;
 pub mod memory;
-#[cfg(all(not(target_arch = "wasm32"), feature = "cli"))]
+#[cfg(feature = "cli")]
 pub mod native;
 pub mod parse;
 mod strict;
