@@ -19,6 +19,8 @@ pub mod host;
 mod matcher;
 pub mod path;
 #[cfg(test)]
+pub(crate) mod reference;
+#[cfg(test)]
 mod tests;
 
 pub use matcher::{Conflict, Matcher, Params, matches};
