@@ -32,6 +32,7 @@ impl Folder {
             .args(arguments)
             .env_remove("TOLLGATE_ADMIN_TOKEN")
             .env_remove("TOLLGATE_URL")
+            .env_remove("TOLLGATE_ROUTES")
             .current_dir(&self.0)
             .output()
             .unwrap();
@@ -109,6 +110,94 @@ fn what_cannot_be_read_is_said() {
     std::fs::write(folder.0.join("routes/a/v1.yaml"), b"api: \xff").unwrap();
     let (code, out, _) = folder.run(&["check"]);
     assert!(code == Some(1) && out.contains("route files are UTF-8 texts"), "{out}");
+}
+
+/// A folder of an organisation: `platform` holds the gateway file, teams their APIs.
+fn organisation(name: &str) -> Folder {
+    let folder = Folder::new(name, GOOD);
+    for (at, api) in [("checkout/routes", "orders"), ("catalog/routes", "items")] {
+        std::fs::create_dir_all(folder.0.join(at)).unwrap();
+        let text = GOOD
+            .replace("api: a", &format!("api: {api}"))
+            .replace("upstream", &format!("base: /{api}\nupstream"));
+        folder.write(&format!("{at}/v1.yaml"), &text);
+    }
+    folder
+}
+
+#[test]
+fn several_folders_merge() {
+    let folder = organisation("folders");
+    let all = ["--routes", "routes", "--routes", "checkout/routes", "--routes", "catalog/routes"];
+    let run = |more: &[&str]| {
+        let arguments: Vec<&str> = more.iter().chain(&all).copied().collect();
+        folder.run(&arguments)
+    };
+    assert_eq!(run(&["check"]), (Some(0), "ok: dev\n".into(), String::new()));
+    // Folders of the same name are told apart by what they stand in.
+    let (code, out, _) = run(&["explain", "GET", "/items/"]);
+    assert!(
+        code == Some(0) && out.contains("route items/v1/one   /items/   catalog/routes/v1.yaml:7:11\n"),
+        "{out}"
+    );
+    let (_, first, _) = run(&["compile", "--env", "dev", "--out", "one.bin"]);
+    assert!(first.contains("3 API versions, 3 routes"), "{first}");
+    // The order does not matter, nor how they are named: by the environment, or by the gateway file.
+    let listed = std::env::join_paths(["catalog/routes", "./checkout/routes", "routes", "routes"]).unwrap();
+    let compile = |listed: Option<&std::ffi::OsString>, out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(["compile", "--env", "dev", "--out", out]).current_dir(&folder.0);
+        match listed {
+            Some(listed) => command.env("TOLLGATE_ROUTES", listed),
+            None => command.env_remove("TOLLGATE_ROUTES"),
+        };
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        std::fs::read(folder.0.join(out)).unwrap()
+    };
+    let plan = std::fs::read(folder.0.join("one.bin")).unwrap();
+    assert_eq!(compile(Some(&listed), "two.bin"), plan);
+    folder.write(
+        "routes/gateway.yaml",
+        "folders: [../checkout/routes, ../catalog/routes]\ntollgate: 1\ndefaults: { auth: none }\n",
+    );
+    let named = compile(None, "three.bin");
+    assert_eq!(tollgate::plan::Plan::load(named).unwrap().len(), 3);
+    let (_, listed, _) = folder.run(&["check", "--list-folders"]);
+    assert_eq!(listed.lines().filter(|path| PathBuf::from(path).is_absolute()).count(), 3, "{listed}");
+}
+
+#[test]
+fn folders_that_do_not_merge_are_said() {
+    let folder = organisation("no-merge");
+    let check = |folders: &[&str]| {
+        let mut arguments = vec!["check"];
+        arguments.extend(folders.iter().flat_map(|folder| ["--routes", folder]));
+        let (code, out, _) = folder.run(&arguments);
+        assert_eq!(code, Some(1), "{out}");
+        out
+    };
+    let out = check(&["checkout/routes", "catalog/routes"]);
+    assert!(
+        out.starts_with("checkout/routes/gateway.yaml: this file is missing, here and in catalog/routes\n"),
+        "{out}"
+    );
+    let out = check(&["checkout", "checkout/routes"]);
+    assert!(
+        out.starts_with("checkout/routes: one of this folder and `checkout` lies within the other\n"),
+        "{out}"
+    );
+    folder.write("checkout/routes/gateway.yaml", "tollgate: 1\n");
+    let out = check(&["checkout/routes", "routes"]);
+    assert!(out.contains("there is a gateway file already, `checkout/routes/gateway.yaml`"), "{out}");
+    folder.write("routes/gateway.yaml", "tollgate: 1\nfolders: [../nowhere]\n");
+    let out = check(&["routes"]);
+    assert!(out.starts_with("routes/gateway.yaml:2:11: the folder `../nowhere`: cannot be read: "), "{out}");
+    folder.write("routes/gateway.yaml", "tollgate: 1\nfolders: [../catalog]\ndefaults: { auth: none }\n");
+    folder.write("wrangler.toml", "secrets.required = [\"TOLLGATE_ADMIN_TOKEN\"]\n[build]\ncommand = \"x\"\nwatch_dir = [\"./routes\"]\n");
+    let (code, out, _) = folder.run(&["check"]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.starts_with("wrangler.toml: warning: `wrangler dev` does not watch `catalog`"), "{out}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn the_reference_is_current() {
 
 #[test]
 fn the_demo_has_no_problem_in_any_environment() {
-    let files = config::read(&root().join("routes")).unwrap();
+    let files = config::read(&[root().join("routes")]).unwrap();
     let (environments, problems) = config::check(&files, None, false);
     assert_eq!(environments, ["dev", "staging", "production"]);
     assert!(problems.is_empty(), "{}", problem::render(&problems));
@@ -53,7 +53,7 @@ fn the_demo_has_no_problem_in_any_environment() {
 
 #[test]
 fn the_demo_may_be_deployed_once_it_has_hosts_but_not_as_dev() {
-    let mut files = config::read(&root().join("routes")).unwrap();
+    let mut files = config::read(&[root().join("routes")]).unwrap();
     let codes = |files: &config::Files, environment: &str| {
         let (_, problems) = config::check(files, Some(environment), true);
         let errors =
@@ -76,7 +76,7 @@ fn the_demo_may_be_deployed_once_it_has_hosts_but_not_as_dev() {
 /// Each demo file names the schema that editors check it with.
 #[test]
 fn every_file_names_its_schema() {
-    let files = config::read(&root().join("routes")).unwrap();
+    let files = config::read(&[root().join("routes")]).unwrap();
     for (name, text) in &files.routes {
         let schema =
             text.lines().next().and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));

@@ -1,18 +1,16 @@
 //! `tollgate check`: all that is wrong with the route files, in every environment.
 
-use super::print;
+use super::{RoutesArgs, print};
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use tollgate::config::{self, problem};
 
 /// Checks the route files in every environment and prints all errors and warnings.
 #[derive(Args)]
 pub struct Check {
-    /// The folder of route files.
-    #[arg(long, value_name = "DIR", default_value = "routes")]
-    routes: PathBuf,
+    #[command(flatten)]
+    routes: RoutesArgs,
     /// Check one environment only.
     #[arg(long, value_name = "ENV", conflicts_with = "deploy")]
     env: Option<String>,
@@ -23,13 +21,19 @@ pub struct Check {
     /// Print one JSON object in place of text.
     #[arg(long)]
     json: bool,
+    /// Print the real paths of all folders of route files and nothing else, checking nothing: for scripts.
+    #[arg(long, hide = true)]
+    list_folders: bool,
 }
 
 impl Check {
     /// Runs it.
     pub fn run(self) -> ExitCode {
+        if self.list_folders {
+            return self.list();
+        }
         let only = self.deploy.as_deref().or(self.env.as_deref());
-        let (environments, problems) = match config::read(&self.routes) {
+        let (environments, problems) = match self.routes.read() {
             Ok(files) => config::check(&files, only, self.deploy.is_some()),
             Err(problem) => (Vec::new(), vec![*problem]),
         };
@@ -46,5 +50,17 @@ impl Check {
             }
         }
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+    fn list(&self) -> ExitCode {
+        match self.routes.read() {
+            Ok(files) => {
+                files.folders.iter().for_each(|folder| print(&format!("{}\n", folder.display())));
+                ExitCode::SUCCESS
+            }
+            Err(problem) => {
+                eprint!("{}", problem::render(&[*problem]));
+                ExitCode::FAILURE
+            }
+        }
     }
 }

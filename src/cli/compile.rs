@@ -1,18 +1,17 @@
 //! `tollgate compile`: route files → the plan of one environment.
 
-use super::print;
+use super::{RoutesArgs, print};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tollgate::config::{self, problem};
+use tollgate::config::problem;
 
 /// Compiles the route files of one environment into a plan.
 #[derive(Args)]
 pub struct Compile {
-    /// The folder of route files.
-    #[arg(long, value_name = "DIR", default_value = "routes")]
-    routes: PathBuf,
+    #[command(flatten)]
+    routes: RoutesArgs,
     /// The environment.
     #[arg(long, value_name = "ENV")]
     env: String,
@@ -24,7 +23,7 @@ pub struct Compile {
 impl Compile {
     /// Runs it.
     pub fn run(self) -> ExitCode {
-        let compiled = match config::compile(&self.routes, &self.env) {
+        let compiled = match self.routes.compile(&self.env) {
             Ok(compiled) => compiled,
             Err(problems) => {
                 eprint!("{}", problem::render(&problems));

@@ -1,11 +1,10 @@
 //! `tollgate explain`: what the gateway would do with a request, and why. Asks nobody.
 
-use super::{misused, now, print};
+use super::{RoutesArgs, misused, now, print};
 use clap::Args;
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use tollgate::config::{self, problem};
+use tollgate::config::problem;
 use tollgate::pipeline::explain::{Explanation, Problem, Question, Step, explain};
 
 /// Shows which route a request meets and why, what each policy would do, and the upstream URL.
@@ -24,9 +23,8 @@ pub struct Explain {
     /// The client's address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     address: String,
-    /// The folder of route files.
-    #[arg(long, value_name = "DIR", default_value = "routes")]
-    routes: PathBuf,
+    #[command(flatten)]
+    routes: RoutesArgs,
     /// The environment.
     #[arg(long, value_name = "ENV", default_value = "dev")]
     env: String,
@@ -55,7 +53,7 @@ impl Explain {
                 _ => return misused(&format!("`{line}`: write a header field as `name: value`")),
             }
         }
-        let compiled = match config::compile(&self.routes, &self.env) {
+        let compiled = match self.routes.compile(&self.env) {
             Ok(compiled) => compiled,
             Err(problems) => {
                 eprint!("{}", problem::render(&problems));

@@ -6,8 +6,11 @@ mod explain;
 mod token;
 mod why;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use tollgate::config::problem::Problem;
+use tollgate::config::{self, Compiled, Files};
 
 /// Checks, compiles and explains the route files of a Tollgate gateway; mints tokens for development; asks a running
 /// gateway why it answered as it did.
@@ -36,6 +39,38 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Token(token) => token.run(),
         Command::Why(why) => why.run(),
+    }
+}
+
+/// Where the route files are. Every subcommand that reads them flattens this.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RoutesArgs {
+    /// A folder of route files; several merge into one gateway. One of them has the gateway file. Default:
+    /// TOLLGATE_ROUTES of the environment (a list like PATH), or `routes`.
+    #[arg(long, value_name = "DIR")]
+    routes: Vec<PathBuf>,
+}
+
+impl RoutesArgs {
+    /// The folders that are meant.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        if !self.routes.is_empty() {
+            return self.routes.clone();
+        }
+        let listed = std::env::var_os("TOLLGATE_ROUTES").unwrap_or_default();
+        let listed: Vec<PathBuf> =
+            std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()).collect();
+        if listed.is_empty() { vec!["routes".into()] } else { listed }
+    }
+
+    /// The texts of all route files.
+    pub(crate) fn read(&self) -> Result<Files, Box<Problem>> {
+        config::read(&self.folders())
+    }
+
+    /// The plan of one environment, or everything that is wrong.
+    pub(crate) fn compile(&self, environment: &str) -> Result<Compiled, Vec<Problem>> {
+        config::compile(&self.folders(), environment)
     }
 }
 

@@ -1,12 +1,12 @@
 //! `tollgate token`: tokens of the development issuer, and what attackers make of them.
 
-use super::{misused, now, print};
+use super::{RoutesArgs, misused, now, print};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tollgate::config::{self, problem, units};
+use tollgate::config::{problem, units};
 use tollgate::token::{Algorithm, Issuer, native::DevelopmentKey};
 
 /// Mints a token of the development issuer and prints it, and nothing else, on standard output.
@@ -39,9 +39,8 @@ pub struct Token {
     /// A further claim. VALUE is JSON, or else a text.
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
-    /// The folder of route files.
-    #[arg(long, value_name = "DIR", default_value = "routes")]
-    routes: PathBuf,
+    #[command(flatten)]
+    routes: RoutesArgs,
     /// The environment.
     #[arg(long, value_name = "ENV", default_value = "dev")]
     env: String,
@@ -102,7 +101,7 @@ impl Token {
 
     /// The issuer that a token is minted for. Minting for any other would need a key that nobody has.
     fn development_issuer(&self) -> Result<Issuer, ExitCode> {
-        let compiled = config::compile(&self.routes, &self.env).map_err(|problems| {
+        let compiled = self.routes.compile(&self.env).map_err(|problems| {
             eprint!("{}", problem::render(&problems));
             ExitCode::FAILURE
         })?;

@@ -28,7 +28,7 @@ use crate::plan::{Entry, Plan, Route, Shared, format};
 use problem::{Problem, Severity, Span};
 use serde::Deserialize;
 use settings::{ApiFile, GatewayFile, Variable};
-use std::path::Path;
+use std::path::PathBuf;
 use structure::Finding;
 use tree::{Node, Value};
 use variables::Variables;
@@ -52,11 +52,11 @@ pub struct Compiled {
     pub warnings: Vec<Problem>,
 }
 
-/// Compiles the routes folder for one environment.
+/// Compiles folders of route files for one environment; see [`read`].
 ///
 /// # Errors
 /// Everything that is wrong, warnings included.
-pub fn compile(routes: &Path, environment: &str) -> Result<Compiled, Vec<Problem>> {
+pub fn compile(routes: &[PathBuf], environment: &str) -> Result<Compiled, Vec<Problem>> {
     compile_files(&read(routes).map_err(|problem| vec![*problem])?, environment)
 }
 
@@ -134,13 +134,15 @@ impl Sources {
         let mut sources = Sources { files: Vec::new(), gateway: None, broken: Vec::new() };
         let mut unreadable_gateway = false;
         for (name, text) in &input.routes {
-            let is_gateway = is_gateway(name);
+            let is_gateway = input.is_gateway(name);
             match tree::parse(text) {
                 Ok(tree) => {
                     let file = File { name: name.clone(), text: text.clone(), tree };
-                    if is_gateway && sources.gateway.is_some() {
-                        let message = "there are two gateway files".to_owned();
-                        let help = Some("keep one of gateway.yaml, gateway.yml and gateway.json".to_owned());
+                    let first = sources.gateway.and_then(|first| sources.files.get(first));
+                    if let Some(first) = first.filter(|_| is_gateway) {
+                        let message = format!("there is a gateway file already, `{}`", first.name);
+                        let help = "keep one of them: it holds what the APIs of all folders share".to_owned();
+                        let help = Some(help);
                         let span = Span::default();
                         sources.broken.push(problem(
                             Severity::Error,
@@ -169,9 +171,12 @@ impl Sources {
             sources.broken.push(Problem {
                 severity: Severity::Error,
                 code: "no-gateway",
-                file: format!("{}/gateway.yaml", input.root),
+                file: format!("{}/gateway.yaml", input.roots.first().map_or("routes", String::as_str)),
                 span: Span::default(),
-                message: "this file is missing".into(),
+                message: match input.roots.as_slice() {
+                    [] | [_] => "this file is missing".into(),
+                    [_, others @ ..] => format!("this file is missing, here and in {}", others.join(", ")),
+                },
                 help: Some("make it, with `tollgate: 1`; it holds what all APIs share".into()),
                 environments: Vec::new(),
                 excerpt: String::new(),
@@ -192,11 +197,6 @@ impl Sources {
             _ => vec!["dev".to_owned()],
         }
     }
-}
-
-fn is_gateway(name: &str) -> bool {
-    name.split_once('/')
-        .is_some_and(|(_, file)| matches!(file, "gateway.yaml" | "gateway.yml" | "gateway.json"))
 }
 
 /// Compiles the files for one environment.
@@ -233,7 +233,7 @@ fn run(
             findings.append(&mut head_findings);
             if let Value::Map(entries) = &mut file.tree.value {
                 for (key, value) in entries {
-                    if key.name != "variables" && key.name != "environments" {
+                    if !matches!(key.name.as_str(), "variables" | "environments" | "folders") {
                         known &= variables.substitute(value, &mut findings);
                     }
                 }

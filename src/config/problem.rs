@@ -155,6 +155,7 @@ pub const CODES: &[&str] = &[
     "no-routes",
     "no-upstream",
     "no-value",
+    "not-watched",
     "out-of-range",
     "placeholder",
     "plan",

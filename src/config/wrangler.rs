@@ -5,6 +5,7 @@ use super::problem::{Problem, Severity, Span};
 use super::tree::{Node, Value};
 use crate::plan::Shared;
 use crate::plan::compile::{File, problem};
+use std::path::{Component, Path, PathBuf};
 
 /// The secret that the gateway's own pages need.
 const ADMIN: &str = "TOLLGATE_ADMIN_TOKEN";
@@ -35,6 +36,9 @@ pub fn check(
             return problems;
         }
     };
+    if environment == "dev" {
+        problems.extend(unwatched(input, text, &table));
+    }
     let section = table.get("env").and_then(|envs| envs.get(environment)).and_then(toml::Value::as_table);
     let section = match section {
         Some(section) => section,
@@ -110,6 +114,54 @@ pub fn check(
         }
     }
     problems
+}
+
+/// Folders of route files that `wrangler dev` does not watch: what is saved there would not be live.
+fn unwatched(input: &Files, text: &str, table: &toml::Table) -> Option<Problem> {
+    let build = table.get("build").filter(|build| build.get("command").is_some())?;
+    let watched: Vec<&str> = match build.get("watch_dir") {
+        Some(toml::Value::Array(folders)) => folders.iter().filter_map(toml::Value::as_str).collect(),
+        Some(folder) => folder.as_str().into_iter().collect(),
+        None => vec!["src"],
+    };
+    let watched: Vec<PathBuf> = watched.into_iter().map(|folder| normal(&input.beside, folder)).collect();
+    let missed = |folder: &&PathBuf| !watched.iter().any(|watched| folder.starts_with(watched));
+    let missed: Vec<String> =
+        input.folders.iter().filter(missed).map(|folder| relative(&input.beside, folder)).collect();
+    if missed.is_empty() {
+        return None;
+    }
+    let list = |quote: &str| {
+        let quoted = missed.iter().map(|folder| format!("{quote}{folder}{quote}"));
+        quoted.collect::<Vec<_>>().join(", ")
+    };
+    let message = format!("`wrangler dev` does not watch {}: what is saved there is not live", list("`"));
+    let help = Some(format!("add {} to `watch_dir` under `[build]`", list("\"")));
+    let span = Span::default();
+    Some(problem(Severity::Warning, "not-watched", &itself(text), span, message, help))
+}
+
+/// A path below a real one, `.` and `..` taken out.
+fn normal(base: &Path, path: &str) -> PathBuf {
+    let mut out = base.to_path_buf();
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The way from one real path to another.
+fn relative(from: &Path, to: &Path) -> String {
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(common).map(|_| "..".to_owned());
+    let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 /// wrangler.toml as a file that problems can lie in.

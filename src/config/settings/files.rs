@@ -16,6 +16,11 @@ pub struct GatewayFile {
     /// The environments. Each but `dev` has its `[env.NAME]` in `wrangler.toml`. Default: `[dev]`.
     #[serde(default)]
     pub environments: Vec<String>,
+    /// Further folders of route files, relative to this one, such as `../teams/checkout`: their files count as if they
+    /// stood here. Only one of all folders has a gateway file. `--routes` given several times does the same once.
+    #[serde(default)]
+    #[schemars(length(max = 255))]
+    pub folders: Vec<String>,
     /// Variables with a value for each environment. `${name}` stands for the value in any value of any route file;
     /// `$${` is a literal `${`.
     #[serde(default)]
