@@ -13,6 +13,7 @@
 //! | `plan::compile` | route files into a plan (`cli`) | `config`, `routing`, and what `plan` may |
 //! | [`routing`] | one canonical path and host; from a request line to a route | `fault`, `plan` |
 //! | [`token`] | JSON Web Tokens: parsing, keys, claims, memory | `fault` |
+//! | `token::native` | signatures outside the edge (`cli`) | `outside` |
 //! | [`limit`] | rate limits and quotas: arithmetic, messages, the object that counts | `fault`, `plan`, `sql` |
 //! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::headers` |
 //! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `policy::headers`, `ports` |
@@ -21,6 +22,7 @@
 //! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `header`, `limit`, `policy::headers`, `sql`, `token` |
 //! | [`pipeline`] | the life of a request: [`pipeline::handle`] | everything but `config` |
 //! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `ports`, `sql` |
+//! | `outside` | other hosts and programs, SQL, signatures: natively or by Node (`cli`) | `sql`, `token` |
 //! | `simulator` | the outside made up, with a virtual clock (`cli`) | everything but `config` |
 //! | `edge` | the outside at the edge (wasm32 without `cli`) | everything but `config` |
 //!
@@ -46,6 +48,8 @@ pub mod token;
 pub mod upstream;
 pub mod wire;
 
+#[cfg(feature = "cli")]
+pub mod outside;
 #[cfg(feature = "cli")]
 pub mod simulator;
 

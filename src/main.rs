@@ -4,5 +4,6 @@
 mod cli;
 
 fn main() -> std::process::ExitCode {
+    tollgate::outside::begin();
     cli::run()
 }

@@ -94,7 +94,7 @@ impl Token {
             Signing::None => Ok(format!("{}.{body}.", encode(&json!({ "alg": "none", "typ": "JWT" })))),
             Signing::Confused => {
                 let header = json!({ "alg": "HS256", "typ": "JWT", "kid": key.kid() });
-                Ok(key.confuse(&format!("{}.{body}", encode(&header))))
+                key.confuse(&format!("{}.{body}", encode(&header))).map_err(|error| failed(&error))
             }
         }
     }

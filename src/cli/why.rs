@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
+use tollgate::outside::{self, Request};
 
 /// Shows why a gateway answered a request as it did: route, reason, file and line, caller, limits, upstream calls.
 ///
@@ -30,8 +31,6 @@ const TOKEN: &str = tollgate::pipeline::ADMIN_TOKEN;
 /// Events leave in batches after the answer: so often, and so long between, is asked again.
 const LOOKS: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(200);
-/// Longest answer that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
 
 impl Why {
     /// Runs it.
@@ -71,25 +70,16 @@ impl Why {
 
 /// The event, as soon as the journal has it.
 fn ask(url: &str, token: &str) -> Result<Value, String> {
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(10)))
-        .http_status_as_error(false)
-        // A token is for the gateway that was named, and for nobody whom it points at.
-        .max_redirects(0)
-        .build();
-    let agent: ureq::Agent = config.into();
+    let request = Request::new("GET", url).header("authorization", &format!("Bearer {token}"));
     for look in 1..=LOOKS {
-        let request = agent.get(url).header("authorization", format!("Bearer {token}"));
-        let mut answer = request.call().map_err(|error| format!("{url}: {error}"))?;
-        let status = answer.status().as_u16();
-        let body = answer.body_mut().with_config().limit(LONGEST).read_to_string();
-        let body = body.map_err(|error| format!("{url}: {error}"))?;
-        match status {
+        let answer = outside::fetch(&request).map_err(|why| why.0)?;
+        let body = answer.text();
+        match answer.status {
             200 => return serde_json::from_str(&body).map_err(|error| format!("{url}: {error}")),
             404 if look < LOOKS => std::thread::sleep(PAUSE),
             404 => break,
             401 => return Err(format!("{url}: the gateway does not accept this administrator's token")),
-            _ => return Err(format!("{url}: the gateway answers {status}: {body}")),
+            status => return Err(format!("{url}: the gateway answers {status}: {body}")),
         }
     }
     Err("no event of this request id is kept: successes are sampled (`events.sample`), old events make room \

@@ -1,8 +1,7 @@
 //! An object's storage, made up: SQLite in memory, so that statements mean what they mean at the edge.
 
+use crate::outside::Database;
 use crate::sql::{Sql, SqlError, Value};
-use rusqlite::types::{Value as Stored, ValueRef};
-use rusqlite::{Connection, Error};
 use std::cell::{Cell, RefCell};
 
 /// The greatest integer that passes JavaScript's numbers unharmed.
@@ -13,7 +12,7 @@ const MAX_SAFE: u64 = (1 << 53) - 1;
 #[derive(Default)]
 pub struct Sqlite {
     /// `None` until the first statement, and after everything was deleted.
-    connection: RefCell<Option<Connection>>,
+    database: RefCell<Option<Database>>,
     /// Statements since they were last taken.
     pub statements: RefCell<Vec<String>>,
     /// Statements that begin with this fail without taking effect.
@@ -32,7 +31,7 @@ impl Sqlite {
     /// # Errors
     /// The first that fails.
     pub fn run(&self, sql: &str) -> Result<(), SqlError> {
-        self.connected(|connection| connection.execute_batch(sql))
+        self.opened(|database| database.execute(sql))
     }
 
     /// The one number that a query gives.
@@ -40,17 +39,18 @@ impl Sqlite {
     /// # Errors
     /// The statement fails, or gives no number.
     pub fn number(&self, sql: &str) -> Result<i64, SqlError> {
-        self.connected(|connection| connection.query_row(sql, [], |row| row.get(0)))
+        let rows = self.opened(|database| database.query(sql, &[]))?;
+        let cell = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
+        cell.ok_or_else(|| SqlError("no number".into()))
     }
 
-    fn connected<T>(&self, act: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, SqlError> {
-        let failed = |error: Error| SqlError(error.to_string());
-        let mut held = self.connection.borrow_mut();
-        let connection = match held.take() {
-            Some(connection) => connection,
-            None => Connection::open_in_memory().map_err(failed)?,
+    fn opened<T>(&self, act: impl FnOnce(&Database) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let mut held = self.database.borrow_mut();
+        let database = match held.take() {
+            Some(database) => database,
+            None => Database::open()?,
         };
-        act(held.insert(connection)).map_err(failed)
+        act(held.insert(database))
     }
 }
 
@@ -64,31 +64,10 @@ impl Sql for Sqlite {
         if params.iter().any(unsafe_number) {
             return Err(SqlError("an integer that does not pass JavaScript".into()));
         }
-        let params = params.iter().map(|value| match value {
-            Value::Int(number) => Stored::Integer(*number),
-            Value::Text(text) => Stored::Text(text.clone()),
-            Value::Null => Stored::Null,
-        });
-        self.connected(|connection| {
-            let mut statement = connection.prepare(sql)?;
-            let columns = statement.column_count();
-            let mut rows = statement.query(rusqlite::params_from_iter(params))?;
-            let mut all = Vec::new();
-            while let Some(row) = rows.next()? {
-                let cells = (0..columns).map(|column| {
-                    Ok(match row.get_ref(column)? {
-                        ValueRef::Integer(number) => Value::Int(number),
-                        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                        _ => Value::Null,
-                    })
-                });
-                all.push(cells.collect::<Result<Vec<Value>, Error>>()?);
-            }
-            Ok(all)
-        })
+        self.opened(|database| database.query(sql, params))
     }
 
     fn delete_all(&self) {
-        self.connection.take();
+        self.database.take();
     }
 }

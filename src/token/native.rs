@@ -1,25 +1,36 @@
-//! Signatures outside the edge, with `ring`: for the simulator, the tests, and the development issuer of
-//! `tollgate token`. At the edge Web Crypto does this.
+//! Signatures outside the edge: for the simulator, the tests, and the development issuer of `tollgate token`. At the
+//! edge Web Crypto does this.
 
 use super::{Algorithm, keys::Key};
+use crate::outside::{self, Failed, Pair, PrivateKey};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use ring::rand::SystemRandom;
-use ring::signature::{self, EcdsaKeyPair, KeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
-use ring::{digest, hmac};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Why a signature could not be checked or made. Says nothing of the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyError(&'static str);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyError(String);
 
 impl fmt::Display for KeyError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.0)
+        formatter.write_str(&self.0)
     }
 }
 
 impl std::error::Error for KeyError {}
+
+impl From<&str> for KeyError {
+    fn from(why: &str) -> Self {
+        KeyError(why.to_owned())
+    }
+}
+
+impl From<Failed> for KeyError {
+    fn from(why: Failed) -> Self {
+        KeyError(why.0)
+    }
+}
 
 /// Whether `signature` is one of `signing_input` under a JWK, as Web Crypto's import and verify would say.
 ///
@@ -31,57 +42,28 @@ pub fn verify(
     signing_input: &str,
     signature: &[u8],
 ) -> Result<bool, KeyError> {
-    let key = object(jwk).and_then(|jwk| Key::parse(&jwk).map_err(KeyError))?;
+    let key = Key::parse(&object(jwk)?)?;
     if !key.fits(algorithm) {
-        return Err(KeyError("the key does not fit the algorithm"));
+        return Err("the key does not fit the algorithm".into());
     }
     // In the form that the host gets, without what makes importers stumble.
     let jwk = object(key.jwk())?;
-    let message = signing_input.as_bytes();
-    let rsa = |parameters| {
-        let components = RsaPublicKeyComponents { n: octets(&jwk, "n")?, e: octets(&jwk, "e")? };
-        Ok(components.verify(parameters, message, signature).is_ok())
-    };
-    let curve = |parameters: &'static signature::EcdsaVerificationAlgorithm| {
-        let point = [vec![4], octets(&jwk, "x")?, octets(&jwk, "y")?].concat();
-        Ok(UnparsedPublicKey::new(parameters, point).verify(message, signature).is_ok())
-    };
-    let secret = |hash| {
-        let key = hmac::Key::new(hash, &octets(&jwk, "k")?);
-        Ok(hmac::verify(&key, message, signature).is_ok())
-    };
-    match algorithm {
-        Algorithm::HS256 => secret(hmac::HMAC_SHA256),
-        Algorithm::HS384 => secret(hmac::HMAC_SHA384),
-        Algorithm::HS512 => secret(hmac::HMAC_SHA512),
-        Algorithm::RS256 => rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
-        Algorithm::RS384 => rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
-        Algorithm::RS512 => rsa(&signature::RSA_PKCS1_2048_8192_SHA512),
-        Algorithm::PS256 => rsa(&signature::RSA_PSS_2048_8192_SHA256),
-        Algorithm::PS384 => rsa(&signature::RSA_PSS_2048_8192_SHA384),
-        Algorithm::PS512 => rsa(&signature::RSA_PSS_2048_8192_SHA512),
-        Algorithm::ES256 => curve(&signature::ECDSA_P256_SHA256_FIXED),
-        Algorithm::ES384 => curve(&signature::ECDSA_P384_SHA384_FIXED),
-        Algorithm::EdDSA => {
-            let key = UnparsedPublicKey::new(&signature::ED25519, octets(&jwk, "x")?);
-            Ok(key.verify(message, signature).is_ok())
-        }
-    }
+    Ok(outside::verify(algorithm, &jwk, signing_input.as_bytes(), signature)?)
 }
 
 fn object(json: &str) -> Result<Map<String, Value>, KeyError> {
-    serde_json::from_str(json).map_err(|_| KeyError("the key is no JSON object"))
+    serde_json::from_str(json).map_err(|_| "the key is no JSON object".into())
 }
 
 fn octets(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyError> {
-    let text = jwk.get(name).and_then(Value::as_str).ok_or(KeyError("a member of the key is missing"))?;
-    Base64UrlUnpadded::decode_vec(text).map_err(|_| KeyError("a member of the key is not base64url"))
+    let text = jwk.get(name).and_then(Value::as_str).ok_or("a member of the key is missing")?;
+    Base64UrlUnpadded::decode_vec(text).map_err(|_| "a member of the key is not base64url".into())
 }
 
 /// The development issuer's ES256 key.
 pub struct DevelopmentKey {
-    pair: EcdsaKeyPair,
-    private: [u8; 32],
+    pair: Pair,
+    key: PrivateKey,
 }
 
 impl fmt::Debug for DevelopmentKey {
@@ -90,14 +72,8 @@ impl fmt::Debug for DevelopmentKey {
     }
 }
 
-const SIGNING: &signature::EcdsaSigningAlgorithm = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-
 /// What stands before the point in a P-256 key's SubjectPublicKeyInfo (RFC 5480 §2).
-const SPKI_P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
-
-/// Where `ring`'s PKCS #8 documents of P-256 keys hold the private scalar. The pair is rebuilt from it, which fails
-/// if the document should ever look different.
-const SCALAR: std::ops::Range<usize> = 36..68;
+const SPKI_P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";
 
 impl DevelopmentKey {
     /// A new key pair from the system's randomness.
@@ -105,13 +81,7 @@ impl DevelopmentKey {
     /// # Errors
     /// If there is no randomness.
     pub fn generate() -> Result<DevelopmentKey, KeyError> {
-        let random = SystemRandom::new();
-        let document = EcdsaKeyPair::generate_pkcs8(SIGNING, &random)
-            .map_err(|_| KeyError("no key could be generated"))?;
-        let pair = EcdsaKeyPair::from_pkcs8(SIGNING, document.as_ref(), &random)
-            .map_err(|_| KeyError("the generated key cannot be read"))?;
-        let scalar = document.as_ref().get(SCALAR).ok_or(KeyError("the generated key cannot be read"))?;
-        DevelopmentKey::from_parts(scalar, pair.public_key().as_ref())
+        DevelopmentKey::from_pair(PrivateKey::generate()?)
     }
 
     /// Reads [`DevelopmentKey::private_jwk`] back.
@@ -121,25 +91,22 @@ impl DevelopmentKey {
     pub fn from_jwk(json: &str) -> Result<DevelopmentKey, KeyError> {
         let jwk = object(json)?;
         if jwk.get("kty").is_none_or(|kty| kty != "EC") || jwk.get("crv").is_none_or(|crv| crv != "P-256") {
-            return Err(KeyError("the key is not of the curve P-256"));
+            return Err("the key is not of the curve P-256".into());
         }
-        let point = [vec![4], octets(&jwk, "x")?, octets(&jwk, "y")?].concat();
-        DevelopmentKey::from_parts(&octets(&jwk, "d")?, &point)
+        let scalar = octets(&jwk, "d")?.try_into();
+        let scalar = scalar.map_err(|_| "the private key does not belong to the public one")?;
+        let point = [octets(&jwk, "x")?, octets(&jwk, "y")?].concat();
+        DevelopmentKey::from_pair(Pair { scalar, point })
     }
 
-    fn from_parts(scalar: &[u8], point: &[u8]) -> Result<DevelopmentKey, KeyError> {
-        let wrong = KeyError("the private key does not belong to the public one");
-        let private = scalar.try_into().map_err(|_| wrong)?;
-        let pair =
-            EcdsaKeyPair::from_private_key_and_public_key(SIGNING, scalar, point, &SystemRandom::new())
-                .map_err(|_| wrong)?;
-        Ok(DevelopmentKey { pair, private })
+    fn from_pair(pair: Pair) -> Result<DevelopmentKey, KeyError> {
+        Ok(DevelopmentKey { key: PrivateKey::new(&pair)?, pair })
     }
 
     /// The whole key as a JWK, to be kept in a file that only its owner reads.
     pub fn private_jwk(&self) -> String {
         let mut jwk = self.members();
-        jwk.insert("d".into(), Base64UrlUnpadded::encode_string(&self.private).into());
+        jwk.insert("d".into(), Base64UrlUnpadded::encode_string(&self.pair.scalar).into());
         Value::Object(jwk).to_string()
     }
 
@@ -157,7 +124,7 @@ impl DevelopmentKey {
         // The members of a serde_json map may stand in any order; the thumbprint needs this one.
         let (x, y) = self.point();
         let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        Base64UrlUnpadded::encode_string(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
+        Base64UrlUnpadded::encode_string(&Sha256::digest(canonical.as_bytes()))
     }
 
     /// A signed token with these claims and, if given, this `typ`.
@@ -169,20 +136,20 @@ impl DevelopmentKey {
         if let (Some(typ), Some(members)) = (typ, header.as_object_mut()) {
             members.insert("typ".into(), typ.into());
         }
-        let claims = serde_json::to_string(claims).map_err(|_| KeyError("the claims cannot be written"))?;
+        let claims = serde_json::to_string(claims).map_err(|_| "the claims cannot be written")?;
         let encode = Base64UrlUnpadded::encode_string;
         let input = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.as_bytes()));
-        let signature = self
-            .pair
-            .sign(&SystemRandom::new(), input.as_bytes())
-            .map_err(|_| KeyError("no randomness to sign with"))?;
-        Ok(format!("{input}.{}", encode(signature.as_ref())))
+        let signature = self.key.sign(input.as_bytes())?;
+        Ok(format!("{input}.{}", encode(&signature)))
     }
 
     /// A JWS of this signing input by HMAC-SHA-256 whose secret is the public key as PEM: what attackers try where a
     /// verifier lets the token choose the algorithm (RFC 8725 §2.1).
-    pub fn confuse(&self, input: &str) -> String {
-        let info = [SPKI_P256, self.pair.public_key().as_ref()].concat();
+    ///
+    /// # Errors
+    /// If nobody makes the HMAC.
+    pub fn confuse(&self, input: &str) -> Result<String, KeyError> {
+        let info = [SPKI_P256, &self.pair.point].concat();
         let text = Base64::encode_string(&info);
         let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
         for (at, character) in text.chars().enumerate() {
@@ -192,8 +159,8 @@ impl DevelopmentKey {
             pem.push(character);
         }
         pem.push_str("\n-----END PUBLIC KEY-----\n");
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, pem.as_bytes()), input.as_bytes());
-        format!("{input}.{}", Base64UrlUnpadded::encode_string(tag.as_ref()))
+        let tag = outside::hmac_sha256(pem.as_bytes(), input.as_bytes())?;
+        Ok(format!("{input}.{}", Base64UrlUnpadded::encode_string(&tag)))
     }
 
     fn members(&self) -> Map<String, Value> {
@@ -207,8 +174,7 @@ impl DevelopmentKey {
     }
 
     fn point(&self) -> (String, String) {
-        let point = self.pair.public_key().as_ref().get(1..).unwrap_or_default();
-        let (x, y) = point.split_at_checked(32).unwrap_or_default();
+        let (x, y) = self.pair.point.split_at_checked(32).unwrap_or_default();
         (Base64UrlUnpadded::encode_string(x), Base64UrlUnpadded::encode_string(y))
     }
 }

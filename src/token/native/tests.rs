@@ -1,5 +1,8 @@
 use super::super::{keys::KeySet, parse};
 use super::*;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use ring::signature::{EcdsaKeyPair, KeyPair};
 
 fn claims() -> Map<String, Value> {
     json!({ "iss": "https://id.example", "sub": "alice" }).as_object().unwrap().clone()
@@ -28,7 +31,7 @@ fn the_development_issuer_signs_what_its_published_keys_verify() {
 
     let stranger = DevelopmentKey::generate().unwrap();
     assert!(!verifies(&set, &stranger.sign(&claims(), None).unwrap()));
-    assert!(!format!("{key:?}").contains(&Base64UrlUnpadded::encode_string(&key.private)));
+    assert!(!format!("{key:?}").contains(&Base64UrlUnpadded::encode_string(&key.pair.scalar)));
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn a_public_key_is_never_taken_for_a_secret() {
 fn foreign_private_keys_are_refused() {
     let (one, two) = (DevelopmentKey::generate().unwrap(), DevelopmentKey::generate().unwrap());
     let mut jwk: Map<String, Value> = serde_json::from_str(&one.private_jwk()).unwrap();
-    jwk.insert("d".into(), Base64UrlUnpadded::encode_string(&two.private).into());
+    jwk.insert("d".into(), Base64UrlUnpadded::encode_string(&two.pair.scalar).into());
     assert!(DevelopmentKey::from_jwk(&Value::Object(jwk).to_string()).is_err());
     for text in
         ["", "{}", r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"AA"}"#, r#"{"kty":"oct","k":"AA"}"#]
