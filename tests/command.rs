@@ -215,8 +215,19 @@ fn explain_ends_by_what_was_found() {
         (code, &json["answer"]["reason"], &json["route"]),
         (Some(1), &"not-found".into(), &serde_json::Value::Null)
     );
+    assert_eq!((&json["outcome"], &json["status"]), (&"refuse".into(), &404.into()));
+    folder.write("batch", "{\"url\":\"/\"}\n{\"url\":\"\"}\n{\"url\":\"/\",\"method\":\"PUT\"}\n");
+    let (code, out, error) = folder.run(&["explain", "--batch", "batch"]);
+    assert_eq!((code, error.as_str()), (Some(1), ""));
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [forward, error, refuse] = lines.as_slice() else { panic!("{out}") };
+    assert_eq!((&forward["outcome"], &refuse["reason"]), (&"forward".into(), &"method-not-allowed".into()));
+    assert!(error["error"].is_string() && error.get("outcome").is_none(), "{error}");
     for wrong in [
         &["explain", "GET", "ftp://x.example/"][..],
+        &["explain", "GET"],
+        &["explain", "GET", "/", "--batch", "batch"],
+        &["explain", "--batch", "nowhere"],
         &["explain", "GET", "/", "-H", "no colon"],
         &["explain", "GET", "/", "--env", "nowhere"],
     ] {

@@ -61,6 +61,18 @@ impl Gateway {
         &self.isolate
     }
 
+    /// Forgets every request: what comes next is answered as by a new isolate of the same seed.
+    #[cfg(feature = "cli")]
+    pub(super) fn forget(&self) {
+        self.next.set(0);
+        self.random.replace(fastrand::Rng::with_seed(0));
+        self.tokens.replace(token::memory::Memory::new([0; 16]));
+        self.keys.iter().for_each(|keys| drop(keys.take()));
+        self.limits.replace(limit::memory::Memory::new([0; 16]));
+        self.targets.take();
+        self.events.take();
+    }
+
     /// A new request id: the isolate's and a number, so that it costs no randomness and repeats nowhere.
     pub(super) fn request_id(&self) -> String {
         let number = self.next.get() + 1;

@@ -3,7 +3,7 @@
 use crate::scene::{NOW, Scene, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tollgate::pipeline::explain::{Explanation, Question, Step, explain};
+use tollgate::pipeline::explain::{Ending, Explainer, Explanation, Question, Step, explain};
 
 const GATEWAY: &str = "
 limits:
@@ -36,6 +36,7 @@ fn ask(plan: &[u8], method: &str, url: &str, headers: &[(String, String)]) -> Ex
         headers: headers.to_vec(),
         address: "192.0.2.1".to_owned(),
         now: NOW,
+        ..Question::default()
     };
     explain(plan.to_vec(), &question)
 }
@@ -50,6 +51,14 @@ fn step<'e>(explained: &'e Explanation, phase: &str) -> &'e Step {
 
 fn reason(explained: &Explanation) -> Option<&'static str> {
     explained.answer.as_ref().and_then(|answer| answer.reason)
+}
+
+/// Header fields by name, without the request's id.
+fn sorted(fields: &[(String, String)]) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = fields.to_vec();
+    fields.retain(|(name, _)| name != "x-request-id");
+    fields.sort();
+    fields
 }
 
 proptest! {
@@ -91,6 +100,21 @@ proptest! {
         let event = scene.event(&seen);
         let explained = ask(&plan, method, &format!("https://api.test{target}"), &headers);
 
+        let decision = &explained.decision;
+        prop_assert_eq!(&decision.reason.map_or(Value::Null, Value::from), &event["reason"], "{:?}", explained);
+        prop_assert_eq!(decision.status, seen.status, "{:?}", explained);
+        prop_assert_eq!(decision.outcome == Ending::Refuse, seen.problem() != "", "{:?}", explained);
+        // What comes of the gateway alone is the same to the letter, but for the request's id.
+        if decision.outcome != Ending::Forward {
+            prop_assert_eq!(sorted(&decision.response_headers.0), sorted(&seen.headers), "{:?}", explained);
+        }
+        let calls = decision.upstream.iter().filter(|_| decision.calls.is_empty()).chain(&decision.calls);
+        let sent = scene.world.sent.borrow().clone();
+        let sent = sent.iter().filter(|sent| sent.url.contains("origin.internal"));
+        let told: Vec<_> = calls.map(|call| (&call.url, &call.method, sorted(&call.headers.0))).collect();
+        let got: Vec<_> = sent.map(|sent| (&sent.url, &sent.method, sorted(&sent.headers))).collect();
+        prop_assert_eq!(told, got);
+
         let said = explained.answer.as_ref().map_or(0, |answer| answer.status);
         let reason = reason(&explained).map_or(Value::Null, Value::from);
         prop_assert_eq!(&reason, &event["reason"], "{:?}", explained);
@@ -99,7 +123,7 @@ proptest! {
         } else {
             prop_assert_eq!(seen.status, 200);
         }
-        if let Some(route) = &explained.route {
+        if let Some(route) = &explained.matched {
             prop_assert_eq!(&Value::from(route.name.clone()), &event["route"]);
             prop_assert_eq!(&Value::from(route.place.clone()), &event["place"]);
         }
@@ -121,7 +145,7 @@ fn each_phase_says_what_it_would_do() {
     let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
     let explained = ask(&plan, "PUT", "https://api.test/shop/items/7?x=1", &headers);
     assert_eq!(explained.answer, None);
-    assert_eq!(explained.route.as_ref().unwrap().parameters["id"], "7");
+    assert_eq!(explained.matched.as_ref().unwrap().parameters["id"], "7");
     let auth = step(&explained, "auth");
     assert_eq!((&auth.facts["consumer"], &auth.facts["signature_checked"]), (&json!("eve"), &json!(false)));
     assert!(auth.says.iter().any(|line| line.contains("signature was not checked")), "{auth:?}");
@@ -170,7 +194,7 @@ fn losers_are_told_why() {
     assert!(explained.candidates[1].why.contains("more specific"));
     let miss = ask(&plan, "DELETE", "https://api.test/shop/items/top", &[]);
     assert!(
-        miss.route.is_none() && miss.candidates[0].why.contains("without a route for DELETE"),
+        miss.matched.is_none() && miss.candidates[0].why.contains("without a route for DELETE"),
         "{miss:?}"
     );
 }
@@ -187,6 +211,76 @@ fn the_cache_key_is_the_one_that_is_looked_up() {
     assert_ne!(of("?page=1"), of("?page=2"));
     let bypassed = ask(&plan, "GET", "https://api.test/shop/items", &[("range".into(), "bytes=0-".into())]);
     assert_eq!(step(&bypassed, "cache").facts["bypass"], "range");
+}
+
+#[test]
+fn programs_get_one_object_with_the_decision() {
+    let plan = plan(GATEWAY, ROUTES, "dev");
+    let of = |method: &str, path: &str, headers: &[(&str, &str)]| {
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let explained = ask(&plan, method, &format!("https://api.test{path}"), &headers);
+        serde_json::to_value(explained).unwrap()
+    };
+    let sent = of("GET", "/shop/items/top", &[("X-Mine", "1"), ("X-Mine", "2"), ("Connection", "close")]);
+    assert_eq!(
+        (&sent["outcome"], &sent["status"], &sent["reason"]),
+        (&json!("forward"), &json!(200), &Value::Null)
+    );
+    assert_eq!(sent["route"], "shop/v1/top");
+    assert_eq!(sent["mirrors"], json!([]));
+    assert_eq!(sent["near_misses"][0]["template"], "/shop/items/{id}");
+    let upstream = &sent["upstream"];
+    assert_eq!(
+        (&upstream["name"], &upstream["url"], &upstream["method"]),
+        (&json!("shop/v1"), &json!("https://origin.internal/base/top?n=10"), &json!("GET"))
+    );
+    assert_eq!(upstream["headers"]["x-mine"], json!(["1", "2"]));
+    assert_eq!(upstream["headers"]["connection"], Value::Null);
+    assert!(upstream["headers"]["via"].is_string() && sent["response_headers"]["x-request-id"].is_string());
+    let refused = of("POST", "/shop/items", &[]);
+    assert_eq!((&refused["outcome"], &refused["status"]), (&json!("refuse"), &json!(401)));
+    assert_eq!((&refused["reason"], &refused["upstream"]), (&json!("token-missing"), &Value::Null));
+    assert!(refused["response_headers"]["www-authenticate"].as_str().unwrap().starts_with("Bearer"));
+    let asked = of("OPTIONS", "/shop/items", &[]);
+    assert_eq!(
+        (&asked["outcome"], &asked["status"], &asked["route"]),
+        (&json!("reply"), &json!(204), &Value::Null)
+    );
+    let both = of("GET", "/shop/both/7", &[]);
+    assert_eq!(
+        (&both["outcome"], &both["calls"][1]["url"]),
+        (&json!("forward"), &json!("https://origin.internal/two/two"))
+    );
+    assert_eq!(both["upstream"], both["calls"][0]);
+    let health = of("GET", "/_tollgate/health", &[]);
+    assert_eq!(
+        (&health["outcome"], &health["status"], &health["route"]),
+        (&json!("reply"), &json!(200), &Value::Null)
+    );
+}
+
+#[test]
+fn no_answer_depends_on_earlier_ones() {
+    let plan = plan(GATEWAY, ROUTES, "dev");
+    let scene = Scene::of(plan.clone());
+    let explainer = Explainer::new(plan.clone());
+    let token = scene.token(json!({ "sub": "eve", "scope": "read", "exp": NOW / 1000 + 60 }));
+    let mut question = Question {
+        method: "GET".into(),
+        url: "https://api.test/shop/items/1".into(),
+        headers: vec![("authorization".into(), format!("Bearer {token}"))],
+        now: NOW,
+        ..Question::default()
+    };
+    let first = explainer.decide(&question);
+    assert_eq!(first.status, 200, "{first:?}");
+    question.now += 61_000;
+    assert_eq!(explainer.decide(&question).reason, Some("token-expired"));
+    question.now = NOW;
+    for _ in 0..1100 {
+        assert_eq!(explainer.decide(&question), first);
+    }
 }
 
 #[test]

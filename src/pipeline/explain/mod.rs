@@ -4,13 +4,15 @@
 //! Every fact comes from the code that answers requests. What only the outside knows (whether a signature verifies,
 //! how far a limit is used up, what the cache holds, whether an origin answers) is not guessed: the step says so.
 
+mod decision;
 mod paper;
 mod steps;
+
+pub use decision::{Decision, Ending, Explainer, Lines, Sending};
 
 use super::admin;
 use super::admit::Request;
 use super::exchange::Exchange;
-use super::gateway::Gateway;
 use super::outcome::{Reply, Response};
 use crate::fault::{Fault, Reason};
 use crate::plan::{Plan, Shared};
@@ -22,7 +24,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// A request to explain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Question {
     /// Method.
     pub method: String,
@@ -34,11 +36,18 @@ pub struct Question {
     pub address: String,
     /// The moment, in milliseconds since 1970: tokens are judged by it.
     pub now: u64,
+    /// Whether the client showed a certificate that the edge verified.
+    pub certificate: bool,
+    /// Whether it has a body, where its header fields do not say so.
+    pub body: bool,
 }
 
 /// What would become of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
+    /// What the pipeline decides.
+    #[serde(flatten)]
+    pub decision: Decision,
     /// Hash of the plan.
     pub plan: String,
     /// Environment of the plan.
@@ -48,7 +57,7 @@ pub struct Explanation {
     /// Templates that host and path fit, the one that was matched first.
     pub candidates: Vec<Rival>,
     /// The matched route.
-    pub route: Option<Matched>,
+    pub matched: Option<Matched>,
     /// The phases in the pipeline's order, also those behind the one that stops the request.
     pub steps: Vec<Step>,
     /// The answer of the gateway's own, if the way stops; `None`: the request goes upstream.
@@ -172,10 +181,11 @@ impl Step {
 
 /// Explains a request to a gateway with this plan.
 pub fn explain(plan: Vec<u8>, question: &Question) -> Explanation {
-    let gateway = Gateway::new(plan, 0);
+    let explainer = Explainer::new(plan);
+    let mut explanation = Explanation { decision: explainer.decide(question), ..Explanation::default() };
+    let gateway = &explainer.gateway;
     let host = Paper::new(question);
-    let mut explanation = Explanation::default();
-    let mut exchange = Exchange::begin(&gateway, &host, &question.method);
+    let mut exchange = Exchange::begin(gateway, &host, &question.method);
     let Some(router) = gateway.router() else {
         let fault = super::unusable().private(gateway.unusable().unwrap_or_default());
         explanation.answer = Some(Problem::of(&fault));
@@ -235,7 +245,7 @@ fn walk<'a>(
         if let Some(route) = &exchange.event.route.clone()
             && let Ok(found) = router.find(&request.host, method, &request.path)
         {
-            out.route = Some(matched(exchange, shared, route, &found));
+            out.matched = Some(matched(exchange, shared, route, &found));
         }
         out.answer = Some(Problem::reply(&reply, says));
         return;
@@ -252,7 +262,7 @@ fn walk<'a>(
         }
         Err(fault) => {
             if let Ok(found) = router.find(&request.host, &question.method, &request.path) {
-                out.route = Some(matched(exchange, shared, &found.route, &found));
+                out.matched = Some(matched(exchange, shared, &found.route, &found));
             }
             let says = match fault.reason {
                 Reason::ApiRetired => "This API version is retired.",
@@ -264,7 +274,7 @@ fn walk<'a>(
             return;
         }
     };
-    out.route = Some(matched(exchange, shared, &found.route, &found));
+    out.matched = Some(matched(exchange, shared, &found.route, &found));
     steps::all(exchange, shared, &request, &found, &mut out.steps);
 }
 

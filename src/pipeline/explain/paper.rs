@@ -1,13 +1,29 @@
-//! A host that does nothing: it holds a request's header fields and notes what the pipeline would have asked.
+//! A host that does nothing: it holds a request, notes what the pipeline asks of the outside, and answers what only the
+//! outside knows with what is usual: keys are published, signatures verify, limits have room, nothing is stored, origins
+//! answer 200 without a body.
 
 use super::Question;
+use crate::event::journal;
 use crate::header::Fields;
-use crate::ports::{Answer, Ask, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
+use crate::limit::message;
+use crate::policy::auth::bearer;
+use crate::policy::headers::Edit;
+use crate::ports::{
+    Answer, Ask, Base, Class, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable,
+};
+use crate::token::{Algorithm, parse};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// The host of an explanation. Whatever would wait is answered at once, and in the negative.
+/// The answer that is a key set.
+const KEYS: u32 = u32::MAX;
+/// A secret that is as good as any: long enough for each use.
+const SECRET: &str = "bound, as far as an explanation goes: 64 bytes, which is the longest needed";
+
+/// The host of an explanation.
 pub struct Paper<'a> {
     question: &'a Question,
     /// Requests that would have been sent, in order.
@@ -17,6 +33,24 @@ pub struct Paper<'a> {
 impl<'a> Paper<'a> {
     pub fn new(question: &'a Question) -> Self {
         Paper { question, sent: RefCell::default() }
+    }
+
+    /// A key set with the key that the request's token names.
+    fn keys(&self) -> Option<Value> {
+        let field = self.header(Message::Request, "authorization")?;
+        let token = parse::jws(bearer(&field).ok()?).ok()?;
+        // None of these is a real key, and none has to be: nobody computes with them.
+        let bytes = |count: usize| Base64UrlUnpadded::encode_string(&vec![0xff; count]);
+        let mut key = match token.algorithm {
+            Algorithm::ES256 => json!({ "kty": "EC", "crv": "P-256", "x": bytes(32), "y": bytes(32) }),
+            Algorithm::ES384 => json!({ "kty": "EC", "crv": "P-384", "x": bytes(48), "y": bytes(48) }),
+            Algorithm::EdDSA => json!({ "kty": "OKP", "crv": "Ed25519", "x": bytes(32) }),
+            _ => json!({ "kty": "RSA", "n": bytes(256), "e": "AQAB" }),
+        };
+        if let (Some(kid), Value::Object(members)) = (&token.kid, &mut key) {
+            members.insert("kid".into(), json!(kid));
+        }
+        Some(json!({ "keys": [key] }))
     }
 }
 
@@ -30,8 +64,15 @@ impl Host for Paper<'_> {
             return None;
         }
         let own = |(field, _): &&(String, String)| field.eq_ignore_ascii_case(name);
-        let values: Vec<&str> = self.question.headers.iter().filter(own).map(|(_, v)| v.as_str()).collect();
-        (!values.is_empty()).then(|| Cow::Owned(values.join(", ")))
+        let mut values = self.question.headers.iter().filter(own).map(|(_, value)| value.as_str());
+        let first = values.next()?;
+        let mut all = Cow::Borrowed(first);
+        for more in values {
+            let all = all.to_mut();
+            all.push_str(", ");
+            all.push_str(more);
+        }
+        Some(all)
     }
 
     fn names(&self, of: Message) -> String {
@@ -51,34 +92,46 @@ impl Host for Paper<'_> {
             Fact::HasBody => {
                 let length = self.header(Message::Request, "content-length");
                 let chunked = self.header(Message::Request, "transfer-encoding").is_some();
-                (chunked || length.is_some_and(|length| length.trim() != "0")).then(|| "1".to_owned())
+                let declared = length.is_some_and(|length| length.trim() != "0");
+                (self.question.body || chunked || declared).then(|| "1".to_owned())
             }
             Fact::Colo | Fact::Country => None,
         }
     }
 
-    /// What is bound where the gateway runs is not known here: the names are told instead.
+    /// What is bound where the gateway runs is not known here.
     fn secret(&self, _name: &str) -> Option<String> {
-        Some("bound, as far as an explanation goes".to_owned())
+        Some(SECRET.to_owned())
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
+        let id = if fetch.base == Base::Isolate { KEYS } else { 1 };
         self.sent.borrow_mut().push(fetch);
-        Err(FetchFault::Failed("explained, not sent".to_owned()))
+        Ok(Answer { id, status: 200 })
     }
 
-    async fn read(&self, _answer: Answer, _max: u32, _timeout: u32) -> Result<String, FetchFault> {
-        Err(FetchFault::Failed("explained, not read".to_owned()))
+    async fn read(&self, answer: Answer, _max: u32, _timeout: u32) -> Result<String, FetchFault> {
+        match answer.id {
+            KEYS => Ok(self.keys().unwrap_or_default().to_string()),
+            _ => Ok("{}".to_owned()),
+        }
     }
 
-    async fn ask(&self, _ask: Ask) -> Result<String, Unreachable> {
-        Err(Unreachable("explained, not asked".to_owned()))
+    async fn ask(&self, ask: Ask) -> Result<String, Unreachable> {
+        if ask.class == Class::Journal {
+            return Ok(serde_json::to_string(&journal::Reply::default()).unwrap_or_default());
+        }
+        let Ok(message::Message::Charge { limits, .. }) = message::Message::decode(&ask.message) else {
+            return Ok(message::Reply::Refunded(true).encode());
+        };
+        let unused = |ask: &message::Ask<'_>| ask.algorithm.judge(None, ask.cost, self.question.now).0;
+        Ok(message::Reply::Verdicts(limits.iter().map(unused).collect()).encode())
     }
 
     fn tell(&self, _tell: Tell) {}
 
     async fn verify(&self, _signature: Signature) -> Result<bool, String> {
-        Ok(false)
+        Ok(true)
     }
 
     async fn lookup(&self, _key: &str) -> Option<Answer> {
@@ -88,4 +141,18 @@ impl Host for Paper<'_> {
     async fn wait(&self, _milliseconds: u32) {}
 
     fn point(&self, _index: &str, _blobs: &[&str], _doubles: &[f64]) {}
+}
+
+/// Applies edits to header fields, as hosts do.
+pub fn apply(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
+    for edit in edits {
+        match edit {
+            Edit::Set(name, value) => {
+                headers.retain(|(own, _)| own != name);
+                headers.push((name.to_string(), value.to_string()));
+            }
+            Edit::Add(name, value) => headers.push((name.to_string(), value.to_string())),
+            Edit::Remove(name) => headers.retain(|(own, _)| own != name),
+        }
+    }
 }

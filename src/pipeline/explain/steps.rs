@@ -317,16 +317,12 @@ fn forward(way: &mut Way<'_>, shared: &Shared, request: &Request<'_>, found: &Fo
     for candidate in &upstream.targets {
         step = step.say(format!("{}{target}{}", candidate.url, share(candidate, &upstream.targets)));
     }
-    step = step.say(match sent.len() {
-        1 => "one try".to_owned(),
-        tries => format!("{tries} tries: another target when one cannot be reached"),
-    });
     let edits = told(way, first);
     for edit in &edits {
         step = step.say(format!("header {edit}"));
     }
     let urls: Vec<String> = upstream.targets.iter().map(|own| format!("{}{target}", own.url)).collect();
-    step.facts(json!({ "upstream": upstream.id, "method": first.method, "urls": urls, "tries": sent.len(), "edits": edits }))
+    step.facts(json!({ "upstream": upstream.id, "method": first.method, "urls": urls, "edits": edits }))
 }
 
 fn share(target: &upstream::Target, all: &[upstream::Target]) -> String {
