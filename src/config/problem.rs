@@ -126,6 +126,8 @@ pub const CODES: &[&str] = &[
     "bad-lifecycle",
     "bad-limit",
     "bad-name",
+    "bad-redirect",
+    "bad-respond",
     "bad-rewrite",
     "bad-scopes",
     "bad-template",

@@ -37,7 +37,7 @@ impl<H: Host> Exchange<'_, H> {
         params: &Params<'_, '_>,
     ) -> Result<Response, Fault> {
         let view = View::many(self.host, Message::Request);
-        let mut edits = self.told(&view, shared, request)?;
+        let mut edits = self.told(&view, shared, request, None)?;
         edits.push(Edit::Set("accept".into(), "application/json".into()));
         if let Some(rule) = &route.auth {
             self.introduce(shared, rule, &mut edits);

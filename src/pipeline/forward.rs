@@ -7,7 +7,7 @@ use super::send::Parcel;
 use super::view::View;
 use crate::fault::Fault;
 use crate::header::{Headers, same_field};
-use crate::plan::{Forward, Route, Shared};
+use crate::plan::{Action, Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::cors;
 use crate::policy::headers::Edit;
@@ -38,7 +38,7 @@ impl<H: Host> Exchange<'_, H> {
         };
 
         let path = match &forward.rewrite {
-            Some(rewrite) => rewrite.apply(|name| params.get(name))?,
+            Some(rewrite) => rewrite.apply(&request.path, |name| params.get(name))?,
             None => request.path.to_string(),
         };
         // A GET has no body, whatever it says of its length.
@@ -89,7 +89,7 @@ impl<H: Host> Exchange<'_, H> {
                 edits.push(Edit::Remove(name.to_owned().into()));
             }
         });
-        edits.extend(self.told(view, shared, request)?);
+        edits.extend(self.told(view, shared, request, told_host(route))?);
         if let Hops::Forward(edit) = forwarded::max_forwards(request.method, view) {
             edits.push(edit);
         }
@@ -103,19 +103,23 @@ impl<H: Host> Exchange<'_, H> {
         Ok(edits)
     }
 
-    /// What an origin is told of the way here.
+    /// What an origin is told of the way here; `host` in place of the client's.
     pub(super) fn told(
         &self,
         view: &View<'_, H>,
         shared: &Shared,
         request: &Request<'_>,
+        host: Option<&str>,
     ) -> Result<Vec<Edit>, Fault> {
         let address = self.host.fact(Fact::Address).unwrap_or_default();
         let scheme = if request.https { "https" } else { "http" };
         let address = forwarded::without_port(&address);
-        let client = forwarded::Client { address, host: &request.authority, scheme };
+        let client = forwarded::Client { address, host: host.unwrap_or(&request.authority), scheme };
         let gateway = &shared.gateway;
         let mut edits = forwarded::request_edits(view, &client, &gateway.name, gateway.trust_forwarded)?;
+        if let Some(host) = host.filter(|_| gateway.trust_forwarded) {
+            edits.push(Edit::Set("x-forwarded-host".into(), host.to_owned().into()));
+        }
         edits.push(Edit::Set(super::REQUEST_ID.into(), self.event.id.clone().into()));
         Ok(edits)
     }
@@ -127,6 +131,14 @@ impl<H: Host> Exchange<'_, H> {
         rule.identity_headers(issuer, identity, |name, value| {
             edits.push(Edit::Set(name.to_owned().into(), value.into_owned().into()));
         });
+    }
+}
+
+/// The host that the route tells its origin.
+fn told_host(route: &Route) -> Option<&str> {
+    match &route.action {
+        Action::Forward(forward) => forward.told_host.as_deref(),
+        _ => None,
     }
 }
 

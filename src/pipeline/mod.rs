@@ -14,6 +14,7 @@ mod forward;
 mod gateway;
 mod identify;
 mod limits;
+mod local;
 mod outcome;
 mod send;
 mod sinks;
@@ -82,6 +83,8 @@ impl<H: Host> Exchange<'_, H> {
             Action::Combine(combine) => {
                 Box::pin(self.combine(shared, route, combine, &request, &found.params)).await
             }
+            Action::Redirect(redirect) => self.redirect(redirect, &request, &found.params),
+            Action::Respond(respond) => Ok(self.respond(respond)),
         }
     }
 }

@@ -238,6 +238,10 @@ pub enum Action {
     Forward(Forward),
     /// Several upstream calls merged into one JSON answer.
     Combine(policy::combine::Combine),
+    /// Another URL.
+    Redirect(policy::redirect::Redirect),
+    /// An answer that stands in the route file.
+    Respond(policy::respond::Respond),
 }
 
 /// Passing a request on.
@@ -246,7 +250,9 @@ pub struct Forward {
     /// Index into [`Shared::upstreams`].
     pub upstream: u32,
     /// The path sent; `None`: the client's path, with the API's base.
-    pub rewrite: Option<policy::rewrite::Rewrite>,
+    pub rewrite: Option<policy::rewrite::Path>,
     /// Further targets tried when one cannot be reached (0: none). Only for requests that are safe to send again.
     pub failover: u8,
+    /// The host that the origin is told in place of the client's.
+    pub told_host: Option<String>,
 }

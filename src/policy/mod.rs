@@ -7,5 +7,7 @@ pub mod combine;
 pub mod cors;
 pub mod headers;
 pub mod lifecycle;
+pub mod redirect;
+pub mod respond;
 pub mod rewrite;
 pub mod timeout;

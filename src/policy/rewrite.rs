@@ -1,4 +1,4 @@
-//! The path sent upstream, made from the captured parameters.
+//! The path sent upstream or told in a redirect: made from the captured parameters, or by another prefix.
 //!
 //! What comes out is canonical again (see [`path`](crate::routing::path)): a parameter that was harmless where it
 //! was captured (`..` of `/v..` by `/v{x}`) may be a dot segment where it is put, so the whole is judged anew.
@@ -9,7 +9,82 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Compiled form: literal pieces and parameters in turn.
+/// Compiled form: what becomes of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Path {
+    /// Another path altogether.
+    Template(Rewrite),
+    /// The same with another beginning.
+    Prefix(Prefix),
+}
+
+impl Path {
+    /// The path for a request's canonical `path` and its captured parameters, with a query if the template has one.
+    ///
+    /// # Errors
+    /// See [`Rewrite::apply`] and [`Prefix::apply`].
+    pub fn apply<'p>(&self, path: &str, param: impl Fn(&str) -> Option<&'p str>) -> Result<String, Fault> {
+        match self {
+            Path::Template(template) => template.apply(param),
+            Path::Prefix(prefix) => prefix.apply(path),
+        }
+    }
+}
+
+/// Another beginning of a path, by whole elements (`ReplacePrefixMatch` of the Gateway API).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefix {
+    /// What is replaced: canonical paths without a trailing slash, longer ones first; empty for the root. The first
+    /// under which a path lies counts.
+    pub from: Vec<String>,
+    /// What stands in its place: canonical, without a trailing slash; empty for the root.
+    pub to: String,
+}
+
+impl Prefix {
+    /// Reads what stands in the place of a prefix, such as `/v2`; `/` and nothing mean the root. A trailing slash
+    /// says nothing.
+    ///
+    /// # Errors
+    /// Text for the author: what is wrong, and what to write.
+    pub fn parse(mut from: Vec<String>, to: &str) -> Result<Prefix, String> {
+        if to.contains('{') {
+            return Err("a prefix has no parameters; write `path` with a template instead".into());
+        }
+        if to.contains('?') {
+            return Err("a prefix has no query".into());
+        }
+        if !to.is_empty() {
+            let right = canonical(to, LENIENT).map_err(|fault| fault.detail)?;
+            if right != to {
+                return Err(format!("write it in its canonical form, such as `{right}`"));
+            }
+        }
+        let to = to.strip_suffix('/').unwrap_or(to);
+        from.sort_by_key(|from| std::cmp::Reverse(from.len()));
+        Ok(Prefix { from, to: to.into() })
+    }
+
+    /// The path with its prefix replaced. It is canonical where `path` is: elements are taken whole.
+    ///
+    /// # Errors
+    /// 500 for a path under none of the prefixes, which means that the plan is wrong.
+    pub fn apply(&self, path: &str) -> Result<String, Fault> {
+        let below = |from: &String| path.strip_prefix(from.as_str()).filter(|rest| is_below(rest));
+        let Some(rest) = self.from.iter().find_map(below) else {
+            let fault = Fault::new(Reason::GatewayFault, "The gateway cannot make the new path.");
+            return Err(fault.private("the path lies under no prefix that the route replaces"));
+        };
+        let path = [self.to.as_str(), rest].concat();
+        Ok(if path.is_empty() { "/".into() } else { path })
+    }
+}
+
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+/// A template: literal pieces and parameters in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rewrite {
     /// The pieces in order.

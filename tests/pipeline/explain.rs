@@ -20,6 +20,8 @@ routes:
   item: { match: \"GET|PUT /items/{id}\", auth: { jwt: people }, scopes: [read], limits: [many], rewrite: \"/in/{id}\", headers: { request: { set: { x-a: b } } } }
   send: { match: POST /items, auth: { jwt: people }, body: { max: 10B } }
   both: { match: \"GET /both/{id}\", auth: none, combine: { one: { upstream: { url: \"https://origin.internal\" }, path: \"/one/{id}\" }, two: { upstream: { url: \"https://origin.internal/two\" }, path: /two, required: false } } }
+  gone: { match: \"GET|PUT /gone/{id}\", auth: none, redirect: { prefix: /new } }
+  mock: { match: ANY /mock, auth: none, body: { max: 10B }, respond: { status: 410, body: gone } }
   rest: { match: \"GET /{*rest}\", auth: none }
 ";
 
@@ -70,7 +72,7 @@ proptest! {
         retired in prop::bool::weighted(0.1),
         method in prop::sample::select(vec!["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "TRACE"]),
         path in prop::sample::select(vec![
-            "/shop/items", "/shop/items/top", "/shop/items/7", "/shop/items/%2e%2e", "/shop/items/%7e", "/shop/both/1",
+            "/shop/items", "/shop/items/top", "/shop/items/7", "/shop/items/%2e%2e", "/shop/gone/1", "/shop/mock", "/shop/items/%7e", "/shop/both/1",
             "/shop/a/b%2Fc", "/shop/x/y", "/shop", "/elsewhere", "/shop/items/a;b",
         ]),
         query in prop::sample::select(vec!["", "?page=2", "?a=%zz", "?a b"]),

@@ -134,12 +134,16 @@ pub struct Route {
     pub matches: Match,
     /// The upstream, if not the file's.
     pub upstream: Option<UpstreamUse>,
-    /// The path and query sent upstream, with `{name}` for captured parameters. Default: the client's path.
-    #[schemars(length(min = 1))]
-    pub rewrite: Option<String>,
+    /// The path and query sent upstream, with `{name}` for captured parameters, or `{ path, prefix, host }`. Default: the
+    /// client's path.
+    pub rewrite: Option<RewriteUse>,
     /// Upstream calls, made in parallel and merged into one JSON answer under these names, in this order. In place
     /// of `upstream` and `rewrite`. 1 to 6.
     pub combine: Option<IndexMap<String, Call>>,
+    /// A redirect in place of an upstream.
+    pub redirect: Option<Redirect>,
+    /// An answer that stands here, in place of an upstream.
+    pub respond: Option<Respond>,
     /// Everything that `defaults` may hold too.
     #[serde(flatten)]
     pub settings: Settings,
@@ -176,4 +180,11 @@ pub struct Settings {
     /// Why this is an exception from `require`.
     #[schemars(length(min = 3))]
     pub because: Option<String>,
+}
+
+impl Route {
+    /// Whether an upstream's answer is passed on.
+    pub fn forwards(&self) -> bool {
+        self.combine.is_none() && self.redirect.is_none() && self.respond.is_none()
+    }
 }

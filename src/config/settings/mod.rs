@@ -2,10 +2,12 @@
 //! the JSON Schemas; one settings struct per policy.
 
 mod files;
+mod filters;
 mod policies;
 mod shared;
 
 pub use files::*;
+pub use filters::*;
 pub use policies::*;
 pub use shared::*;
 

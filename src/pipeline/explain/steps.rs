@@ -3,8 +3,9 @@
 use super::super::admit::Request;
 use super::super::exchange::Exchange;
 use super::super::limits::Facts;
+use super::super::outcome::Response;
 use super::super::stored::Cached;
-use super::{Paper, Step};
+use super::{Paper, Problem, Step};
 use crate::fault::{Fault, Reason};
 use crate::limit::{Algorithm, Limit, Per, Period, Unreachable, fields};
 use crate::plan::{Action, Route, Shared};
@@ -47,10 +48,14 @@ pub fn all(
         out.push(step);
         cached = says;
     }
-    out.push(timeout(route));
+    if matches!(route.action, Action::Forward(_) | Action::Combine(_)) {
+        out.push(timeout(route));
+    }
     out.push(match &route.action {
         Action::Forward(_) => forward(way, shared, request, found),
         Action::Combine(combine) => self::combine(way, shared, combine, request, found),
+        Action::Redirect(redirect) => local("redirect", way.redirect(redirect, request, &found.params)),
+        Action::Respond(respond) => local("respond", Ok(way.respond(respond))),
     });
     out.push(response(way, route, cached));
 }
@@ -376,6 +381,27 @@ fn combine(
         step = step.say(format!("header {edit}"));
     }
     step.facts(json!({ "calls": calls, "edits": edits }))
+}
+
+/// An answer of the gateway's own, or why there is none.
+fn local(phase: &'static str, answer: Result<Response, Fault>) -> Step {
+    match answer {
+        Ok(Response::Reply(reply)) => {
+            let location = reply.headers.iter().find(|(name, _)| name == "location").map(|(_, url)| url);
+            let says = match location {
+                Some(url) => format!("{} to {url}", reply.status),
+                None => {
+                    format!("{}, a body of {} bytes, from the route file", reply.status, reply.body.len())
+                }
+            };
+            let facts = json!({ "status": reply.status, "location": location, "bytes": reply.body.len() });
+            let mut step = Step::new(phase, says.clone()).facts(facts);
+            step.refuses = Some(Problem::reply(&reply, &says));
+            step
+        }
+        Ok(Response::Relay(_)) => Step::new(phase, "an upstream's answer"),
+        Err(fault) => Step::new(phase, "this request cannot be answered so").refuses(Some(&fault)),
+    }
 }
 
 fn response(way: &Way<'_>, route: &Route, cached: Option<&str>) -> Step {

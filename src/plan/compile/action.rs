@@ -61,8 +61,9 @@ impl<'a> Compiler<'a> {
     ) -> Action {
         let id = Self::route_id(api, place);
         let upstream = self.upstream_of(scope, api, route.upstream.as_ref(), &id, place);
-        let rewrite =
-            route.rewrite.as_ref().and_then(|text| self.rewrite(text, template, &place.key("rewrite")));
+        let rewrite = route.rewrite.as_ref();
+        let (rewrite, told_host) =
+            rewrite.map_or((None, None), |written| self.rewritten(written, template, &place.key("rewrite")));
         let targets = upstream
             .and_then(|i| self.out.shared.upstreams.get(usize::try_from(i).ok()?))
             .map_or(1, |upstream| upstream.targets.len());
@@ -83,7 +84,7 @@ impl<'a> Compiler<'a> {
             }
             None => further.min(2),
         };
-        Action::Forward(Forward { upstream: upstream.unwrap_or(0), rewrite, failover })
+        Action::Forward(Forward { upstream: upstream.unwrap_or(0), rewrite, failover, told_host })
     }
 
     fn keeps_credentials(&self, layers: &Layers<'a>) -> bool {
@@ -94,7 +95,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn rewrite(&mut self, text: &str, template: &Template, place: &Place) -> Option<Rewrite> {
+    pub(super) fn rewrite(&mut self, text: &str, template: &Template, place: &Place) -> Option<Rewrite> {
         match Rewrite::parse(text, &template.params) {
             Ok(rewrite) => Some(rewrite),
             Err(message) => {
@@ -109,23 +110,11 @@ impl<'a> Compiler<'a> {
         &mut self,
         scope: usize,
         api: &'a ApiFile,
-        route: &'a Written,
         calls: &'a IndexMap<String, WrittenCall>,
         template: &Template,
         layers: &Layers<'a>,
         place: &Place,
     ) -> Action {
-        for (key, given) in [("upstream", route.upstream.is_some()), ("rewrite", route.rewrite.is_some())] {
-            if given {
-                let message = format!("a combined route has no `{key}` of its own");
-                self.error(
-                    "misplaced-key",
-                    &place.key(key),
-                    message,
-                    "put it into the calls, as `upstream` and `path`",
-                );
-            }
-        }
         if let Some((_, layer)) = layers.nearest(|s| s.failover.as_ref())
             && layer.place == *place
         {

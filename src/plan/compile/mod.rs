@@ -4,6 +4,7 @@
 
 mod access;
 mod action;
+mod answer;
 mod definitions;
 mod proofs;
 mod route;

@@ -61,11 +61,11 @@ impl<'a> Compiler<'a> {
         let limits = self.limits_of(scope, &layers, auth.as_ref(), &place);
         let https = self.https(&layers, &place);
         let mut cache = self.cache_of(scope, &layers, auth.as_ref(), methods, &place);
-        if route.combine.is_some() {
-            // Nothing combined is ever stored: a default does not concern it, a rule of its own is a mistake.
+        if !route.forwards() {
+            // Only an upstream's answer is ever stored: a default does not concern others, a rule of its own is a mistake.
             let own = layers.nearest(|s| s.cache.as_ref()).filter(|(_, layer)| layer.place == place);
             if cache.take().is_some() && own.is_some() {
-                let message = "the answer of a combined route is not cached";
+                let message = "only the answer of one upstream is cached";
                 self.error("never-applies", &place.key("cache"), message, "remove `cache`");
             }
         }
@@ -81,10 +81,7 @@ impl<'a> Compiler<'a> {
             self.error("conflict", &place, message, "remove it from `headers.request`, or from `claims`");
         }
         let paths = layers.nearest(|s| s.paths.as_ref());
-        let action = match &route.combine {
-            Some(calls) => self.combine(scope, written_in, route, calls, &template, &layers, &place),
-            None => self.forward(scope, written_in, route, &template, &layers, &place),
-        };
+        let action = self.action(scope, written_in, route, &template, &layers, &place);
         let base = self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default();
         let index = u32::try_from(self.out.routes.len()).unwrap_or(u32::MAX);
         for (name, _) in auth.iter().flat_map(|auth| &auth.claim_headers) {

@@ -109,3 +109,62 @@ proptest! {
         }
     }
 }
+
+/// The truth table of the Gateway API's `ReplacePrefixMatch`.
+#[test]
+fn prefixes_are_replaced_as_the_gateway_api_says() {
+    for (path, from, to, expected) in [
+        ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
+        ("/foo/bar", "/foo", "/xyz/", "/xyz/bar"),
+        ("/foo/bar", "/foo/", "/xyz", "/xyz/bar"),
+        ("/foo/bar", "/foo/", "/xyz/", "/xyz/bar"),
+        ("/foo", "/foo", "/xyz", "/xyz"),
+        ("/foo/", "/foo", "/xyz", "/xyz/"),
+        ("/foo/bar", "/foo", "", "/bar"),
+        ("/foo/", "/foo", "", "/"),
+        ("/foo", "/foo", "", "/"),
+        ("/foo/", "/foo", "/", "/"),
+        ("/foo", "/foo", "/", "/"),
+    ] {
+        // Compiling strips the slash of what is matched, as it does of a base.
+        let from = from.trim_end_matches('/').to_owned();
+        let prefix = Prefix::parse(vec![from], to).unwrap();
+        assert_eq!(prefix.apply(path).as_deref(), Ok(expected), "{path} {to}");
+    }
+}
+
+#[test]
+fn of_several_prefixes_the_longest_that_fits_is_replaced() {
+    let prefix = Prefix::parse(vec!["/a".into(), "/a/b".into()], "/x").unwrap();
+    assert_eq!(prefix.apply("/a/b/c").as_deref(), Ok("/x/c"));
+    assert_eq!(prefix.apply("/a/bc").as_deref(), Ok("/x/bc"));
+    assert_eq!(prefix.apply("/ab").unwrap_err().reason, Reason::GatewayFault);
+    assert_eq!(Prefix::parse(vec![String::new()], "/x").unwrap().apply("/").as_deref(), Ok("/x/"));
+}
+
+#[test]
+fn a_prefix_that_is_none_is_named() {
+    for (to, part) in [
+        ("/{id}", "no parameters"),
+        ("/a?b", "no query"),
+        ("a", "slash"),
+        ("//evil.example", "empty segment"),
+        ("/../a", "dot segment"),
+        ("/a b", "/a%20b"),
+    ] {
+        let error = Prefix::parse(Vec::new(), to).unwrap_err();
+        assert!(error.contains(part), "{to}: {error}");
+    }
+}
+
+proptest! {
+    /// Whatever is put before a canonical path, the result is one, and no other host.
+    #[test]
+    fn a_replaced_prefix_leaves_a_canonical_path(to in "/?[a-z./%2eF;\\\\]{0,8}", rest in "(/[a-z.;%2F]{1,4}){0,3}/?") {
+        let path = format!("/from{rest}");
+        if let (Ok(prefix), Ok(Cow::Borrowed(path))) = (Prefix::parse(vec!["/from".into()], &to), canonical(&path, LENIENT)) {
+            let out = prefix.apply(path).unwrap();
+            prop_assert_eq!(canonical(&out, LENIENT).unwrap(), out.as_str());
+        }
+    }
+}

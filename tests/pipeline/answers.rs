@@ -1,0 +1,95 @@
+//! Redirects, answers that stand in the route file, and what upstreams are asked in place of the client's URL.
+
+use crate::scene::{Scene, refused};
+
+const ROUTES: &str = "
+defaults: { auth: none }
+routes:
+  away: { match: \"GET /away/{id}\", redirect: { status: 308, scheme: https, host: www.example.com, path: \"/v2/{id}/x\", query: \"from={id}\" } }
+  moved: { match: \"ANY /moved/{*rest}\", redirect: { prefix: /v2, query: none } }
+  again: { match: \"GET /again/{id}\", redirect: { path: \"/shop/again/{id}\" } }
+  mock: { match: GET /mock, respond: { json: { z: [1, 2.5, null], a: \"é\\n\" }, headers: { X-Tag: [a, b] } } }
+  gone: { match: ANY /gone, respond: { status: 410, body: <p>gone</p>, type: text/html, headers: { cache-control: max-age=60 } } }
+  empty: { match: ANY /empty, respond: {} }
+  prefixed: { match: \"GET /p/{*rest}\", rewrite: { prefix: /q/ } }
+  taken: { match: \"GET /t/{*rest}\", rewrite: { prefix: /, host: Orders.Internal } }
+  whole: { match: \"GET /w/{id}\", rewrite: { path: \"/in/{id}?a={id}\" } }
+  member: { match: GET /member, auth: { jwt: people }, redirect: { path: /hello } }
+";
+
+#[test]
+fn a_redirect_names_the_whole_url() {
+    let scene = Scene::new("", ROUTES);
+    let to = |path: &str| {
+        let seen = scene.get(path);
+        (seen.status, seen.header("location").unwrap_or_default().to_owned())
+    };
+    assert_eq!(to("/shop/away/7?a=1"), (308, "https://www.example.com/v2/7/x?from=7".into()));
+    assert_eq!(to("/shop/moved/a/b?c"), (302, "https://api.test/v2/moved/a/b".into()));
+    // What is captured names no host, whatever it looks like.
+    assert_eq!(to("/shop/moved/a/evil.example?c"), (302, "https://api.test/v2/moved/a/evil.example".into()));
+    refused(&scene.get("/shop/moved//evil.example"), 400, "malformed-path");
+    refused(&scene.get("/shop/away/%0d%0aset-cookie:a=b"), 400, "malformed-path");
+    refused(&scene.get("/shop/again/7"), 508, "loop-detected");
+    assert_eq!(scene.sent(), 0);
+    let seen = scene.send(&scene.visit("POST", "/shop/moved/x").body("abc"));
+    assert_eq!((seen.status, seen.body.as_str()), (302, ""));
+    let event = scene.event(&seen);
+    assert_eq!((&event["route"], &event["reason"]), (&"shop/v1/moved".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn a_redirect_comes_after_authentication() {
+    let scene = Scene::new("", ROUTES);
+    refused(&scene.get("/shop/member"), 401, "token-missing");
+    let seen = scene.get_as(&scene.token(serde_json::json!({})), "/shop/member?q");
+    assert_eq!((seen.status, seen.header("location")), (302, Some("https://api.test/hello?q")));
+}
+
+#[test]
+fn an_answer_of_the_route_file_is_sent_as_it_stands() {
+    let scene = Scene::new("", ROUTES);
+    let seen = scene.get("/shop/mock");
+    assert_eq!((seen.status, seen.body.as_str()), (200, "{\"z\":[1,2.5,null],\"a\":\"é\\n\"}"));
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert_eq!(seen.header("cache-control"), Some("no-store"));
+    let tags: Vec<_> =
+        seen.headers.iter().filter(|(name, _)| name == "x-tag").map(|(_, v)| v.as_str()).collect();
+    assert_eq!(tags, ["a", "b"]);
+    let seen = scene.send(&scene.visit("DELETE", "/shop/gone"));
+    assert_eq!((seen.status, seen.body.as_str()), (410, "<p>gone</p>"));
+    assert_eq!(seen.header("content-type"), Some("text/html"));
+    assert_eq!(seen.header("cache-control"), Some("max-age=60"));
+    let seen = scene.get("/shop/empty");
+    assert_eq!((seen.status, seen.body.as_str(), seen.header("content-type")), (204, "", None));
+    assert_eq!(scene.sent(), 0);
+}
+
+#[test]
+fn upstreams_are_asked_for_the_rewritten_url() {
+    let scene = Scene::new("", ROUTES);
+    let asked = |path: &str| {
+        assert_eq!(scene.get(path).status, 200);
+        scene.last()
+    };
+    assert_eq!(asked("/shop/p/a?b").url, "https://origin.internal/base/q/p/a?b");
+    let sent = asked("/shop/t/a/b");
+    assert_eq!(sent.url, "https://origin.internal/base/t/a/b");
+    assert_eq!(sent.header("x-forwarded-host"), Some("orders.internal"));
+    assert!(sent.header("forwarded").unwrap().contains("host=orders.internal"));
+    let sent = asked("/shop/w/7?b=1");
+    assert_eq!(sent.url, "https://origin.internal/base/in/7?a=7&b=1");
+    assert_eq!(sent.header("x-forwarded-host"), Some("api.test"));
+}
+
+/// Where a proxy in front is trusted, its word of the host is kept; but not against the route file.
+#[test]
+fn the_host_told_is_the_route_files_also_behind_a_trusted_proxy() {
+    let scene = Scene::new("trust_forwarded: true\n", ROUTES);
+    let ask = |path: &str| {
+        scene.send(&scene.visit("GET", path).header("x-forwarded-host", "front.example"));
+        scene.last().header("x-forwarded-host").map(str::to_owned)
+    };
+    assert_eq!(ask("/shop/t/a").as_deref(), Some("orders.internal"));
+    assert_eq!(ask("/shop/w/7").as_deref(), Some("front.example"));
+}
