@@ -33,6 +33,7 @@ impl Folder {
             .env_remove("TOLLGATE_ADMIN_TOKEN")
             .env_remove("TOLLGATE_URL")
             .env_remove("TOLLGATE_ROUTES")
+            .env_remove("NO_COLOR")
             .current_dir(&self.0)
             .output()
             .unwrap();
@@ -106,7 +107,6 @@ fn what_cannot_be_read_is_said() {
     assert!(code == Some(1) && out.starts_with("nowhere: cannot be read:"), "{out}");
     let (code, out, _) = folder.run(&["check", "--env", "staging"]);
     assert!(code == Some(1) && out.contains("there is no environment `staging`"), "{out}");
-    assert_eq!(folder.run(&["chekc"]).0, Some(2));
     std::fs::write(folder.0.join("routes/a/v1.yaml"), b"api: \xff").unwrap();
     let (code, out, _) = folder.run(&["check"]);
     assert!(code == Some(1) && out.contains("route files are UTF-8 texts"), "{out}");
@@ -362,4 +362,100 @@ fn why_says_what_it_cannot_tell() {
     told(&["503 {}"], "the gateway answers 503");
     told(&["302 "], "the gateway answers 302");
     told(&["404 {}"; 16], "no event of this request id is kept");
+}
+
+/// The subcommands of the help, by group.
+fn groups(help: &str) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for line in help.lines().take_while(|line| !line.starts_with("Options:")).skip(3) {
+        match (line.strip_prefix("  "), groups.last_mut()) {
+            (Some(sub), Some((_, names))) => names.push(sub.split(' ').next().unwrap().to_owned()),
+            _ if line.ends_with(':') => groups.push((line.trim_end_matches(':').to_owned(), Vec::new())),
+            _ => {}
+        }
+    }
+    groups
+}
+
+#[test]
+fn help_leads_with_what_is_used_every_day() {
+    let folder = Folder::new("help", GOOD);
+    let (code, help, _) = folder.run(&["--help"]);
+    assert_eq!(code, Some(0));
+    let groups = groups(&help);
+    assert_eq!(groups[0].0, "Every day");
+    assert!(["check", "explain"].iter().all(|name| groups[0].1.iter().any(|own| own == name)), "{help}");
+    assert!(
+        groups.iter().all(|(name, _)| name != "More"),
+        "give each subcommand a group in src/cli/manual.rs: {help}"
+    );
+    for part in ["\nExamples:\n", "\nExit codes:\n  0  fine\n"] {
+        assert!(help.contains(part), "{help}");
+    }
+    // Without arguments nothing was asked for; the help says what could be.
+    let (code, out, error) = folder.run(&[]);
+    assert!(code == Some(2) && out.is_empty() && error.contains("Every day:"), "{error}");
+    for name in groups.iter().flat_map(|(_, names)| names).filter(|name| *name != "help") {
+        let (code, help, _) = folder.run(&[name, "--help"]);
+        assert_eq!(code, Some(0), "{name}");
+        assert!(help.contains("\nExamples:\n  tollgate "), "`{name} --help` has no examples");
+    }
+}
+
+#[test]
+fn wrong_words_are_answered_with_the_nearest() {
+    let folder = Folder::new("nearest", GOOD);
+    for (arguments, word) in [(&["chekc"][..], "'check'"), (&["check", "--jsn"], "'--json'")] {
+        let (code, out, error) = folder.run(arguments);
+        assert!(code == Some(2) && out.is_empty() && error.contains(&format!("exists: {word}")), "{error}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_or_who_asks() {
+    let folder = Folder::new("colour", &GOOD.replace("owner", "onwer"));
+    let (_, plain, _) = folder.run(&["check"]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let (_, colored, _) = folder.run(&["check", "--color", "always"]);
+    assert!(
+        colored.contains("\u{1b}[1mroutes/a/v1.yaml:3:1\u{1b}[0m: \u{1b}[1;31munknown key `onwer`\u{1b}[0m"),
+        "{colored}"
+    );
+    let mut stripped = String::new();
+    for part in colored.split('\u{1b}') {
+        stripped.push_str(if stripped.is_empty() { part } else { part.split_once('m').unwrap().1 });
+    }
+    assert!(!stripped.is_empty() && stripped.contains("^^^^^"));
+    let (_, json, _) = folder.run(&["--color", "always", "check", "--json"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok() && !json.contains('\u{1b}'));
+    let compile = ["compile", "--env", "dev", "--out", "plan.bin"];
+    assert!(!folder.run(&compile).2.contains('\u{1b}'));
+    assert!(folder.run(&[&compile[..], &["--color=always"]].concat()).2.contains('\u{1b}'));
+}
+
+#[test]
+fn completion_is_for_every_usual_shell() {
+    let folder = Folder::new("completion", GOOD);
+    for (shell, word) in
+        [("bash", "complete -F"), ("zsh", "#compdef tollgate"), ("fish", "complete -c tollgate")]
+    {
+        let (code, script, _) = folder.run(&["completion", shell]);
+        assert!(code == Some(0) && script.contains(word) && script.contains("explain"), "{shell}");
+    }
+    assert_eq!(folder.run(&["completion", "cmd"]).0, Some(2));
+}
+
+#[test]
+fn what_is_written_is_told_as_json_too() {
+    let folder = Folder::new("json", GOOD);
+    let (code, out, error) = folder.run(&["compile", "--env", "dev", "--out", "plan.bin", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, error.as_str(), &json["routes"], &json["out"]),
+        (Some(0), "", &1.into(), &"plan.bin".into())
+    );
+    folder.write("routes/a/v1.yaml", "tollgate: [");
+    let (code, out, _) = folder.run(&["compile", "--env", "dev", "--out", "plan.bin", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["problems"][0]["code"]), (Some(1), &"syntax".into()));
 }

@@ -39,6 +39,12 @@ fn the_reference_is_current() {
 }
 
 #[test]
+fn the_manual_is_current() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate")).arg("manual").output().unwrap();
+    current("docs/command.md", std::str::from_utf8(&output.stdout).unwrap());
+}
+
+#[test]
 fn the_demo_has_no_problem_in_any_environment() {
     let files = config::read(&[root().join("routes")]).unwrap();
     let (environments, problems) = config::check(&files, None, false);

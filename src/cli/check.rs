@@ -1,6 +1,6 @@
 //! `tollgate check`: all that is wrong with the route files, in every environment.
 
-use super::{RoutesArgs, print};
+use super::{RoutesArgs, colored, complain, print};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -8,6 +8,11 @@ use tollgate::config::{self, problem};
 
 /// Checks the route files in every environment and prints all errors and warnings.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  tollgate check
+  tollgate check --env production --json
+  tollgate check --deploy staging          # as scripts/deploy does first
+  tollgate check --routes ../platform --routes ../checkout")]
 pub struct Check {
     #[command(flatten)]
     routes: RoutesArgs,
@@ -44,7 +49,7 @@ impl Check {
                 json!({ "ok": !failed, "environments": environments, "problems": problems })
             ));
         } else {
-            print(&problem::render(&problems));
+            print(&problem::render_in(&problems, colored()));
             if !failed {
                 print(&format!("ok: {}\n", environments.join(", ")));
             }
@@ -58,7 +63,7 @@ impl Check {
                 ExitCode::SUCCESS
             }
             Err(problem) => {
-                eprint!("{}", problem::render(&[*problem]));
+                complain(&[*problem]);
                 ExitCode::FAILURE
             }
         }

@@ -1,14 +1,16 @@
 //! `tollgate compile`: route files → the plan of one environment.
 
-use super::{RoutesArgs, print};
+use super::{RoutesArgs, complain, print, print_json};
 use clap::Args;
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tollgate::config::problem;
 
 /// Compiles the route files of one environment into a plan.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  tollgate compile --env dev --out build/plan.bin")]
 pub struct Compile {
     #[command(flatten)]
     routes: RoutesArgs,
@@ -18,6 +20,9 @@ pub struct Compile {
     /// The file to write; replaced as a whole, or left as it is.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Print one JSON object in place of a line.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Compile {
@@ -26,14 +31,33 @@ impl Compile {
         let compiled = match self.routes.compile(&self.env) {
             Ok(compiled) => compiled,
             Err(problems) => {
-                eprint!("{}", problem::render(&problems));
+                if self.json {
+                    print_json(&json!({ "problems": problems }));
+                } else {
+                    complain(&problems);
+                }
                 return ExitCode::FAILURE;
             }
         };
-        eprint!("{}", problem::render(&compiled.warnings));
+        if !self.json {
+            complain(&compiled.warnings);
+        }
         if let Err(error) = replace(&self.out, &compiled.plan) {
             eprintln!("{}: cannot be written: {error}", self.out.display());
             return ExitCode::FAILURE;
+        }
+        if self.json {
+            print_json(&json!({
+                "plan": compiled.hash,
+                "environment": self.env,
+                "out": self.out.display().to_string(),
+                "bytes": compiled.plan.len(),
+                "apis": compiled.shared.apis.len(),
+                "routes": compiled.routes.len(),
+                "limits": compiled.shared.limits.len(),
+                "warnings": compiled.warnings,
+            }));
+            return ExitCode::SUCCESS;
         }
         print(&format!(
             "{} {} ({}): {} bytes, {} API versions, {} routes, {} limits\n",

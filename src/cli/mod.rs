@@ -2,21 +2,39 @@
 
 mod check;
 mod compile;
+mod completion;
 mod explain;
+mod manual;
+mod output;
 mod token;
 mod why;
 
-use clap::{Args, Parser, Subcommand};
+use output::Color;
+pub(crate) use output::{colored, complain, misused, print, print_json};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tollgate::config::problem::Problem;
 use tollgate::config::{self, Compiled, Files};
 
-/// Checks, compiles and explains the route files of a Tollgate gateway; mints tokens for development; asks a running
-/// gateway why it answered as it did.
+/// Tollgate: an API gateway that runs as an edge function. Its route files are checked, tested, explained, compared and
+/// deployed by this command.
 #[derive(Parser)]
-#[command(name = "tollgate", version, about)]
+#[command(name = "tollgate", version, arg_required_else_help = true, after_help = manual::below())]
 struct Cli {
+    /// When text is coloured.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        display_order = 900,
+        hide_possible_values = true,
+        help = "When text is coloured: auto (on terminals, unless NO_COLOR is set), always or never"
+    )]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -25,25 +43,39 @@ struct Cli {
 enum Command {
     Check(check::Check),
     Compile(compile::Compile),
+    Completion(completion::Completion),
     Explain(explain::Explain),
     Token(token::Token),
     Why(why::Why),
+    /// Prints docs/command.md.
+    #[command(hide = true)]
+    Manual,
 }
 
-/// Runs the command line. Exit codes: 0 fine, 1 something in the files or on disk is wrong or was not found, 2 wrong
-/// usage.
+/// Runs the command line. Exit codes: [`manual::EXIT_CODES`].
 pub fn run() -> ExitCode {
-    match Cli::parse().command {
+    let command = manual::present(Cli::command());
+    let cli = match Cli::from_arg_matches(&command.clone().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    output::choose(cli.color);
+    match cli.command {
         Command::Check(check) => check.run(),
         Command::Compile(compile) => compile.run(),
+        Command::Completion(completion) => completion.run(command),
         Command::Explain(explain) => explain.run(),
         Command::Token(token) => token.run(),
         Command::Why(why) => why.run(),
+        Command::Manual => {
+            print(&manual::page(&command));
+            ExitCode::SUCCESS
+        }
     }
 }
 
 /// Where the route files are. Every subcommand that reads them flattens this.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RoutesArgs {
     /// A folder of route files; several merge into one gateway. One of them has the gateway file. Default:
     /// TOLLGATE_ROUTES of the environment (a list like PATH), or `routes`.
@@ -72,18 +104,6 @@ impl RoutesArgs {
     pub(crate) fn compile(&self, environment: &str) -> Result<Compiled, Vec<Problem>> {
         config::compile(&self.folders(), environment)
     }
-}
-
-/// Writes to standard output; a closed pipe (`tollgate … | head`) is no fault.
-pub(crate) fn print(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// Writes to standard error and gives the exit code of wrong usage.
-pub(crate) fn misused(text: &str) -> ExitCode {
-    eprintln!("tollgate: {text}");
-    ExitCode::from(2)
 }
 
 /// Milliseconds since 1970: the command, unlike the core, may look at the clock.

@@ -1,12 +1,12 @@
 //! `tollgate token`: tokens of the development issuer, and what attackers make of them.
 
-use super::{RoutesArgs, misused, now, print};
+use super::{RoutesArgs, complain, misused, now, print, print_json};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tollgate::config::{problem, units};
+use tollgate::config::units;
 use tollgate::token::{Algorithm, Issuer, native::DevelopmentKey};
 
 /// Mints a token of the development issuer and prints it, and nothing else, on standard output.
@@ -14,6 +14,10 @@ use tollgate::token::{Algorithm, Issuer, native::DevelopmentKey};
 /// The key is .dev/issuer.json, which scripts/dev makes for each clone; `iss` and `aud` come from the issuer that the
 /// route files mark with `development: true`. An environment without such an issuer is refused.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  tollgate token --sub ann --scope \"orders:read orders:write\"
+  tollgate token --expired
+  tollgate token --claim tier=3 --claim team=x --json")]
 pub struct Token {
     /// The subject.
     #[arg(long, value_name = "NAME", default_value = "ann")]
@@ -47,6 +51,9 @@ pub struct Token {
     /// The private key, a JWK.
     #[arg(long, value_name = "FILE", default_value = ".dev/issuer.json")]
     key: PathBuf,
+    /// Print one JSON object with the token, in place of the token alone.
+    #[arg(long)]
+    json: bool,
 }
 
 /// How the token is signed.
@@ -67,6 +74,10 @@ impl Token {
     /// Runs it.
     pub fn run(self) -> ExitCode {
         match self.mint() {
+            Ok(token) if self.json => {
+                print_json(&json!({ "token": token }));
+                ExitCode::SUCCESS
+            }
             Ok(token) => {
                 print(&format!("{token}\n"));
                 ExitCode::SUCCESS
@@ -102,7 +113,7 @@ impl Token {
     /// The issuer that a token is minted for. Minting for any other would need a key that nobody has.
     fn development_issuer(&self) -> Result<Issuer, ExitCode> {
         let compiled = self.routes.compile(&self.env).map_err(|problems| {
-            eprint!("{}", problem::render(&problems));
+            complain(&problems);
             ExitCode::FAILURE
         })?;
         let known = compiled.development;

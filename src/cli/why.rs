@@ -12,6 +12,9 @@ use tollgate::outside::{self, Request};
 ///
 /// REQUEST_ID is the answer's `X-Request-Id`, or a problem's `instance`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  tollgate why 1f0c6f2c-6f5e-4a7b-9d3c-0a1b2c3d4e5f
+  tollgate why ID --gateway https://gateway.example.com --admin-token \"$TOKEN\"")]
 pub struct Why {
     /// The request's id.
     request_id: String,

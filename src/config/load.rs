@@ -4,7 +4,7 @@ use super::problem::{Problem, Severity, Span};
 use super::tree::{self, MAX_BYTES, Node, Value};
 use crate::plan::compile::{File, problem};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Most route files.
 const MAX_FILES: usize = 20_000;
@@ -95,7 +95,8 @@ pub fn read(folders: &[PathBuf]) -> Result<Files, Box<Problem>> {
         files.wrangler = std::fs::read_to_string(beside.join("wrangler.toml")).ok();
         files.dev_vars = std::fs::read_to_string(beside.join(".dev.vars")).ok();
         let here = if beside.as_os_str().is_empty() { Path::new(".") } else { &beside };
-        files.beside = std::fs::canonicalize(here).unwrap_or_default();
+        let plain = || normal(&std::env::current_dir().unwrap_or_default(), here);
+        files.beside = std::fs::canonicalize(here).unwrap_or_else(|_| plain());
     }
     files.folders = found.into_iter().map(|(_, real)| real).collect();
     Ok(files)
@@ -110,10 +111,30 @@ fn neighbour(folder: &Path) -> PathBuf {
     }
 }
 
+/// A path below a real one, `.` and `..` taken out.
+pub fn normal(base: &Path, path: &Path) -> PathBuf {
+    let mut out = base.to_path_buf();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
 /// Adds a folder, with its real path, unless it is known.
 fn add(folder: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Box<Problem>> {
     let name = folder.display().to_string();
-    let real = std::fs::canonicalize(folder).and_then(|real| std::fs::read_dir(&real).map(|_| real));
+    // As wasm for Node there are no real paths; then the one that was given has to do.
+    let real = std::fs::canonicalize(folder).or_else(|error| match error.kind() {
+        std::io::ErrorKind::Unsupported => std::env::current_dir().map(|here| normal(&here, folder)),
+        _ => Err(error),
+    });
+    let real = real.and_then(|real| std::fs::read_dir(&real).map(|_| real));
     let real = real.map_err(|error| broken(&name, format!("cannot be read: {error}"), ""))?;
     if found.iter().any(|(_, known)| *known == real) {
         return Ok(());
@@ -148,7 +169,7 @@ fn names(found: &[(PathBuf, PathBuf)]) -> Vec<String> {
     let elements: Vec<Vec<String>> = found
         .iter()
         .map(|(_, real)| {
-            let normal = real.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
+            let normal = real.components().filter(|part| matches!(part, Component::Normal(_)));
             normal.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
         })
         .collect();

@@ -75,19 +75,46 @@ impl fmt::Display for Plain<'_> {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Plain(&self.file))?;
+        self.write(f, false)
+    }
+}
+
+/// Text between codes of ECMA-48 §8.3.117, where colour is wanted.
+struct Paint<T>(bool, &'static str, T);
+
+impl<T: fmt::Display> fmt::Display for Paint<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Paint(color, code, text) = self;
+        if *color { write!(f, "\u{1b}[{code}m{text}\u{1b}[0m") } else { write!(f, "{text}") }
+    }
+}
+
+const BOLD: &str = "1";
+const RED: &str = "1;31";
+const YELLOW: &str = "1;33";
+const BLUE: &str = "1;34";
+const CYAN: &str = "36";
+
+impl Problem {
+    /// Place, message, the line with a caret, remedy.
+    fn write(&self, f: &mut impl fmt::Write, color: bool) -> fmt::Result {
+        let mut place = Plain(&self.file).to_string();
         if self.span.line > 0 {
-            write!(f, ":{}:{}", self.span.line, self.span.column)?;
+            place.push_str(&format!(":{}:{}", self.span.line, self.span.column));
         }
-        if self.severity == Severity::Warning {
-            write!(f, ": warning: {}", Plain(&self.message))?;
+        write!(f, "{}: ", Paint(color, BOLD, place))?;
+        let warns = self.severity == Severity::Warning;
+        let tone = if warns { YELLOW } else { RED };
+        if warns {
+            write!(f, "{}: {}", Paint(color, tone, "warning"), Plain(&self.message))?;
         } else {
-            write!(f, ": {}", Plain(&self.message))?;
+            write!(f, "{}", Paint(color, tone, Plain(&self.message)))?;
         }
         if !self.environments.is_empty() {
             write!(f, " (in {})", Plain(&self.environments.join(", ")))?;
         }
         let gutter = self.span.line.to_string().len().max(3);
+        let bar = Paint(color, BLUE, "|");
         if self.span.line > 0 && !self.excerpt.trim().is_empty() {
             // A window of the line around the place: generated files may have endless lines. Tabs and control
             // characters become spaces, so that the caret stands right and nothing reaches the terminal.
@@ -102,12 +129,19 @@ impl fmt::Display for Problem {
                 .collect();
             let room = shown.chars().count().saturating_sub(column.saturating_sub(1).saturating_sub(from));
             let length = usize::try_from(self.span.length).unwrap_or(1).min(room).max(1);
-            write!(f, "\n {:>gutter$} | {}", self.span.line, shown.trim_end())?;
+            let number = Paint(color, BLUE, format!("{:>gutter$}", self.span.line));
+            write!(f, "\n {number} {bar} {}", shown.trim_end())?;
             let indent = " ".repeat(column.saturating_sub(1).saturating_sub(from));
-            write!(f, "\n {:>gutter$} | {indent}{}", "", "^".repeat(length))?;
+            write!(f, "\n {:>gutter$} {bar} {indent}{}", "", Paint(color, tone, "^".repeat(length)))?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n {:>gutter$} = help: {}", "", Plain(help))?;
+            write!(
+                f,
+                "\n {:>gutter$} {} {}",
+                "",
+                Paint(color, BLUE, "="),
+                Paint(color, CYAN, format!("help: {}", Plain(help)))
+            )?;
         }
         Ok(())
     }
@@ -187,9 +221,15 @@ pub const CODES: &[&str] = &[
 
 /// Renders findings one after the other, with a closing count.
 pub fn render(problems: &[Problem]) -> String {
+    render_in(problems, false)
+}
+
+/// The same, coloured for a terminal if `color`.
+pub fn render_in(problems: &[Problem], color: bool) -> String {
     let mut out = String::new();
     for problem in problems {
-        out.push_str(&problem.to_string());
+        // Writing to a string cannot fail.
+        let _ = problem.write(&mut out, color);
         out.push_str("\n\n");
     }
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();

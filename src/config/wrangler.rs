@@ -1,11 +1,11 @@
 //! What wrangler.toml and `.dev.vars` must have for the route files to work: environments and secrets.
 
-use super::load::Files;
+use super::load::{Files, normal};
 use super::problem::{Problem, Severity, Span};
 use super::tree::{Node, Value};
 use crate::plan::Shared;
 use crate::plan::compile::{File, problem};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The secret that the gateway's own pages need.
 const ADMIN: &str = "TOLLGATE_ADMIN_TOKEN";
@@ -124,7 +124,8 @@ fn unwatched(input: &Files, text: &str, table: &toml::Table) -> Option<Problem> 
         Some(folder) => folder.as_str().into_iter().collect(),
         None => vec!["src"],
     };
-    let watched: Vec<PathBuf> = watched.into_iter().map(|folder| normal(&input.beside, folder)).collect();
+    let watched: Vec<PathBuf> =
+        watched.into_iter().map(|folder| normal(&input.beside, Path::new(folder))).collect();
     let missed = |folder: &&PathBuf| !watched.iter().any(|watched| folder.starts_with(watched));
     let missed: Vec<String> =
         input.folders.iter().filter(missed).map(|folder| relative(&input.beside, folder)).collect();
@@ -139,21 +140,6 @@ fn unwatched(input: &Files, text: &str, table: &toml::Table) -> Option<Problem> 
     let help = Some(format!("add {} to `watch_dir` under `[build]`", list("\"")));
     let span = Span::default();
     Some(problem(Severity::Warning, "not-watched", &itself(text), span, message, help))
-}
-
-/// A path below a real one, `.` and `..` taken out.
-fn normal(base: &Path, path: &str) -> PathBuf {
-    let mut out = base.to_path_buf();
-    for part in Path::new(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 /// The way from one real path to another.

@@ -2,13 +2,12 @@
 
 mod batch;
 
-use super::{RoutesArgs, misused, now, print};
+use super::{RoutesArgs, complain, misused, now, print};
 use clap::Args;
 use std::fmt::Write;
 use std::io::{BufRead, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tollgate::config::problem;
 use tollgate::pipeline::explain::{Explainer, Explanation, Problem, Question, Step, explain};
 
 /// Shows which route a request meets and why, what each policy would do, and the upstream's request.
@@ -17,6 +16,10 @@ use tollgate::pipeline::explain::{Explainer, Explanation, Problem, Question, Ste
 /// limits have room, nothing is cached, origins answer 200. Ends with 0 if a route matched, 1 if none did, 2 for wrong
 /// input. With --batch: 0 if every line could be read, 1 if not.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  tollgate explain GET /orders/v2/1001
+  tollgate explain POST https://api.example.com/orders/v2/ -H \"content-length: 12\" --env production --json
+  tollgate explain --batch requests.jsonl >answers.jsonl")]
 pub struct Explain {
     /// The method.
     #[arg(required_unless_present = "batch")]
@@ -84,7 +87,7 @@ impl Explain {
 
     fn plan(&self) -> Result<Vec<u8>, ExitCode> {
         self.routes.compile(&self.env).map(|compiled| compiled.plan).map_err(|problems| {
-            eprint!("{}", problem::render(&problems));
+            complain(&problems);
             ExitCode::from(2)
         })
     }
