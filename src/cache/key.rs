@@ -24,6 +24,8 @@ pub struct Subject<'a> {
     pub path: &'a str,
     /// Raw text after `?`.
     pub query: Option<&'a str>,
+    /// The backend that is asked, where the route has several.
+    pub backend: Option<&'a str>,
     /// Whether the gateway speaks CORS for the route: what is stored is then free of the origin's own.
     pub cors: bool,
     /// Who calls, as far as the gateway knows.
@@ -62,6 +64,9 @@ pub fn key(rule: &Rule, subject: &Subject<'_>) -> String {
     hash.optional(b'f', subject.proxied);
     hash.part(b'p', subject.path);
     hash.part(b'o', if subject.cors { "ours" } else { "theirs" });
+    if let Some(backend) = subject.backend {
+        hash.part(b'b', backend);
+    }
     if rule.key.is_empty() {
         hash.optional(b'a', query);
     }
@@ -165,6 +170,7 @@ mod tests {
             proxied: None,
             path: "/x",
             query: None,
+            backend: None,
             cors: false,
             caller: None,
             headers,
@@ -262,6 +268,8 @@ mod tests {
                 Subject { proxied: Some(""), ..subject },
                 Subject { proxied: Some("other"), ..subject },
                 Subject { cors: true, ..subject },
+                Subject { backend: Some("a"), ..subject },
+                Subject { backend: Some("b"), ..subject },
             ]
             .map(|subject| key(&rule(vec![]), &subject)),
         );

@@ -150,6 +150,7 @@ impl Problem {
 /// Every [`Problem::code`].
 pub const CODES: &[&str] = &[
     "all-optional",
+    "bad-backends",
     "bad-base",
     "bad-cache",
     "bad-combine",

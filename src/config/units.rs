@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::borrow::Cow;
 
+mod choice;
+
 /// Extension keyword of our JSON Schema that names the unit of a text.
 pub const KEYWORD: &str = "x-unit";
 
@@ -100,6 +102,9 @@ units! {
     /// The name of a fetcher binding, after `binding:`.
     Via(String) = "binding", "^binding:[A-Za-z_][A-Za-z0-9_]{0,63}$", ["binding:ORDERS"],
         "A service binding or another fetcher binding to send through: `binding:NAME`.";
+    /// What keeps a caller with a backend.
+    StickyBy(crate::policy::split::By) = "value", "^(consumer|address|header\\.\\S+|cookie\\.\\S+)$", ["consumer", "address", "header.x-tenant", "cookie.lane"],
+        "Whose value is hashed: `consumer`, `address` (IPv6 by its /64), `header.NAME` or `cookie.NAME`.";
     /// What a route matches: methods and the template.
     Match((Vec<String>, String)) = "match", "^[A-Za-z|*-]+ /.*$", ["GET /{id}", "GET|POST /", "ANY /{*rest}"],
         "Methods joined by `|`, or `ANY`, a space, and the path template below `base`. A segment may be literal, `{name}`, a literal with one `{name}` in it, or at the end `{*rest}`. `GET` answers HEAD too.";

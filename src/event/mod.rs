@@ -7,7 +7,7 @@ pub mod journal;
 pub mod queue;
 
 use crate::fault::Reason;
-use crate::plan::{Route, Shared};
+use crate::plan::{Action, Route, Shared};
 use crate::ports::FetchFault;
 use crate::token::Identity;
 use serde_json::{Map, Value, json};
@@ -93,6 +93,8 @@ pub struct Event {
     pub private: String,
     /// Who called.
     pub identity: Option<Arc<Identity>>,
+    /// The backend that was chosen: an index into the route's.
+    pub backend: Option<u16>,
     /// Upstream calls in their order.
     pub attempts: Vec<Attempt>,
     /// What the cache had to do with it.
@@ -120,6 +122,17 @@ impl Event {
         let Some(route) = &self.route else { return if self.own { "_tollgate" } else { "" }.to_owned() };
         let api = shared.apis.get(route.api as usize);
         api.map_or_else(String::new, |api| format!("{}/{}/{}", api.name, api.version, route.name))
+    }
+
+    /// Name of the backend that was chosen; `None` where the route has none.
+    pub fn backend_name(&self) -> Option<&str> {
+        match &self.route.as_ref()?.action {
+            Action::Forward(forward) => {
+                let backends = &forward.split.as_ref()?.backends;
+                backends.get(usize::from(self.backend?)).map(|backend| backend.name.as_str())
+            }
+            _ => None,
+        }
     }
 
     /// As JSON for people and machines, names resolved by the plan of `hash`. `weight`: how many like it this one
@@ -150,6 +163,7 @@ impl Event {
         put("issuer", json!(issuer.map(|issuer| &issuer.id)));
         put("gateway_ms", json!(self.took.saturating_sub(self.origin)));
         put("origin_ms", json!(self.origin));
+        put("backend", json!(self.backend_name()));
         let attempts: Vec<Value> = self.attempts.iter().map(|attempt| attempt.to_json(shared)).collect();
         put("attempts", json!(attempts));
         put("cache", json!(self.cache.word()));

@@ -100,7 +100,7 @@ pub fn object(per: &Per, facts: &impl Facts) -> Result<ObjectName, KeyError> {
 
 /// IPv4 as it is, also where it comes mapped into IPv6 (RFC 4291 §2.5.5.2); IPv6 by its /64, of which one host may
 /// use every address.
-fn network(address: IpAddr) -> String {
+pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => {

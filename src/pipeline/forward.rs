@@ -37,25 +37,30 @@ impl<H: Host> Exchange<'_, H> {
             None => self.outbound(&view, shared, route, request, websocket)?,
         };
 
-        let path = match &forward.rewrite {
+        let backend = self.backend(route);
+        let rewrite = backend.and_then(|backend| backend.rewrite.as_ref()).or(forward.rewrite.as_ref());
+        let path = match rewrite {
             Some(rewrite) => rewrite.apply(&request.path, |name| params.get(name))?,
             None => request.path.to_string(),
         };
         // A GET has no body, whatever it says of its length.
         let bodiless = matches!(request.method, "GET" | "HEAD") || self.host.fact(Fact::HasBody).is_none();
         let again = choose::may_send_again(request.method, !bodiless);
+        let (upstream, failover) =
+            backend.map_or((forward.upstream, forward.failover), |own| (own.upstream, own.failover));
+        let timeout = backend.and_then(|backend| backend.timeout.as_ref()).unwrap_or(&route.timeout);
         let parcel = Parcel {
-            upstream: forward.upstream,
+            upstream,
             call: "",
             method: request.method,
             target: with_query(path, request.query.as_deref()),
             base: if bodiless { Base::Headers } else { Base::Whole },
             edits,
             websocket,
-            tries: if again { u32::from(forward.failover) + 1 } else { 1 },
+            tries: if again { u32::from(failover) + 1 } else { 1 },
         };
         let (began, mut attempts) = (self.host.now(), Vec::with_capacity(1));
-        let result = self.send(shared, &route.timeout, parcel, &mut attempts).await;
+        let result = self.send(shared, timeout, parcel, &mut attempts).await;
         self.event.attempts = attempts;
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
@@ -89,7 +94,9 @@ impl<H: Host> Exchange<'_, H> {
                 edits.push(Edit::Remove(name.to_owned().into()));
             }
         });
-        edits.extend(self.told(view, shared, request, told_host(route))?);
+        let backend = self.backend(route);
+        let host = backend.and_then(|backend| backend.told_host.as_deref()).or_else(|| told_host(route));
+        edits.extend(self.told(view, shared, request, host)?);
         if let Hops::Forward(edit) = forwarded::max_forwards(request.method, view) {
             edits.push(edit);
         }
@@ -100,6 +107,9 @@ impl<H: Host> Exchange<'_, H> {
             self.introduce(shared, rule, &mut edits);
         }
         edits.extend(route.headers.request.iter().cloned());
+        if let Some(backend) = backend {
+            edits.extend(backend.headers.request.iter().cloned());
+        }
         Ok(edits)
     }
 

@@ -6,6 +6,7 @@
 
 mod admin;
 mod admit;
+mod backend;
 mod combined;
 mod exchange;
 #[cfg(feature = "cli")]
@@ -27,7 +28,7 @@ pub use outcome::{Outcome, Relay, Reply, Response, Store};
 pub use sinks::flush;
 
 use crate::fault::{Fault, Reason};
-use crate::plan::Action;
+use crate::plan::{Action, Forward};
 use crate::ports::Host;
 use exchange::Exchange;
 use limits::{Tally, Whose};
@@ -66,6 +67,9 @@ impl<H: Host> Exchange<'_, H> {
         }
         if !route.limits.is_empty() {
             Box::pin(self.charge(shared, route, Whose::Caller, &mut tally)).await?;
+        }
+        if let Action::Forward(Forward { split: Some(split), .. }) = &route.action {
+            self.choose(shared, split);
         }
         let cached = match &route.cache {
             Some(rule) => Some(Box::pin(self.look_up(rule, shared, route, &request)).await?),

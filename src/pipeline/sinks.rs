@@ -89,6 +89,7 @@ fn point<H: Host>(host: &H, shared: &Shared, hash: &str, Weighed { event, weight
         limit.map_or("", |limit| &limit.id),
         event.colo.as_deref().unwrap_or(""),
         event.country.as_deref().unwrap_or(""),
+        cut(event.backend_name().unwrap_or(""), INDEX),
     ];
     let blobs = blobs.map(|blob| cut(blob, BLOB));
     let known = |bytes: Option<u64>| if bytes.is_some() { 1.0 } else { 0.0 };

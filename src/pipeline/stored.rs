@@ -193,6 +193,7 @@ impl<H: Host> Exchange<'_, H> {
             proxied: proxied.as_deref(),
             path: &request.path,
             query: request.query.as_deref(),
+            backend: self.backend(route).map(|backend| backend.name.as_str()),
             cors: route.cors.is_some(),
             caller,
             headers: sent,

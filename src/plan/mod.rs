@@ -255,4 +255,6 @@ pub struct Forward {
     pub failover: u8,
     /// The host that the origin is told in place of the client's.
     pub told_host: Option<String>,
+    /// Backends among which one is chosen, in place of `upstream`. Boxed: most routes have none.
+    pub split: Option<Box<policy::split::Split>>,
 }

@@ -10,4 +10,5 @@ pub mod lifecycle;
 pub mod redirect;
 pub mod respond;
 pub mod rewrite;
+pub mod split;
 pub mod timeout;

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answers;
+mod backends;
 mod cache;
 mod combine;
 mod events;

@@ -47,7 +47,13 @@ pub fn route(api: u32, method: &str, template: &str) -> Route {
         cors: None,
         cache: None,
         headers: Headers::default(),
-        action: Action::Forward(Forward { upstream: 0, rewrite: None, failover: 0, told_host: None }),
+        action: Action::Forward(Forward {
+            upstream: 0,
+            rewrite: None,
+            failover: 0,
+            told_host: None,
+            split: None,
+        }),
         timeout: Timeout { headers: 1000, total: 1000 },
         secrets: Vec::new(),
     }

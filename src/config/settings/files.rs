@@ -144,6 +144,10 @@ pub struct Route {
     pub redirect: Option<Redirect>,
     /// An answer that stands here, in place of an upstream.
     pub respond: Option<Respond>,
+    /// Backends among which requests are shared out, by name. In place of `upstream`. 1 to 16.
+    pub backends: Option<IndexMap<String, Backend>>,
+    /// Keeps a caller with the backend that he has. Default: each request is on its own.
+    pub sticky: Option<Sticky>,
     /// Everything that `defaults` may hold too.
     #[serde(flatten)]
     pub settings: Settings,

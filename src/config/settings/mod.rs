@@ -1,11 +1,13 @@
 //! The route files as types. Their doc comments are the reference (`docs/route-files.md`) and the descriptions in
 //! the JSON Schemas; one settings struct per policy.
 
+mod backends;
 mod files;
 mod filters;
 mod policies;
 mod shared;
 
+pub use backends::*;
 pub use files::*;
 pub use filters::*;
 pub use policies::*;

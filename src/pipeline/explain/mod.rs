@@ -4,6 +4,7 @@
 //! Every fact comes from the code that answers requests. What only the outside knows (whether a signature verifies,
 //! how far a limit is used up, what the cache holds, whether an origin answers) is not guessed: the step says so.
 
+mod backends;
 mod decision;
 mod paper;
 mod steps;

@@ -5,14 +5,15 @@ use super::super::exchange::Exchange;
 use super::super::limits::Facts;
 use super::super::outcome::Response;
 use super::super::stored::Cached;
-use super::{Paper, Problem, Step};
+use super::{Paper, Problem, Step, backends};
 use crate::fault::{Fault, Reason};
 use crate::limit::{Algorithm, Limit, Per, Period, Unreachable, fields};
-use crate::plan::{Action, Route, Shared};
+use crate::plan::{Action, Forward, Route, Shared};
 use crate::policy::auth::{self, Auth};
 use crate::policy::combine::Combine;
 use crate::policy::headers::Edit;
 use crate::policy::lifecycle::Lifecycle;
+use crate::policy::timeout::Timeout;
 use crate::ports::{Fact, Fetch, Host};
 use crate::routing::Found;
 use crate::token::{Issuer, Keys, parse};
@@ -42,6 +43,9 @@ pub fn all(
     for limit in route.limits.iter().filter_map(|index| shared.limits.get(*index as usize)) {
         out.push(limit_step(way, shared, limit));
     }
+    if let Action::Forward(Forward { split: Some(split), .. }) = &route.action {
+        out.push(backends::choose(way, shared, route, split));
+    }
     let mut cached = None;
     if let Some(rule) = &route.cache {
         let (step, says) = look_up(way, rule, shared, route, request);
@@ -49,7 +53,7 @@ pub fn all(
         cached = says;
     }
     if matches!(route.action, Action::Forward(_) | Action::Combine(_)) {
-        out.push(timeout(route));
+        out.push(timeout(way, route));
     }
     out.push(match &route.action {
         Action::Forward(_) => forward(way, shared, request, found),
@@ -297,8 +301,9 @@ fn look_up(
     }
 }
 
-fn timeout(route: &Route) -> Step {
-    let (headers, total) = (route.timeout.headers, route.timeout.total);
+fn timeout(way: &Way<'_>, route: &Route) -> Step {
+    let own = way.backend(route).and_then(|backend| backend.timeout.as_ref());
+    let Timeout { headers, total } = *own.unwrap_or(&route.timeout);
     Step::new("timeout", format!("{headers} ms for each try until its headers, {total} ms for all"))
         .facts(json!({ "headers_ms": headers, "total_ms": total }))
 }
@@ -313,7 +318,7 @@ fn forward(way: &mut Way<'_>, shared: &Shared, request: &Request<'_>, found: &Fo
         let fault = result.and_then(Result::err);
         return Step::new("upstream", "no request can be made of this one").refuses(fault.as_ref());
     };
-    let Some(upstream) = shared.upstreams.get(rule.upstream as usize) else {
+    let Some(upstream) = shared.upstreams.get(attempt.upstream as usize) else {
         return Step::new("upstream", "the plan does not have it");
     };
     let own = upstream.targets.get(attempt.target as usize);

@@ -2,6 +2,7 @@
 
 use super::definitions::Kind;
 use super::route::{Side, check_edit};
+use super::split::Ground;
 use super::{Compiler, Layers, Place};
 use crate::config::settings::{ApiFile, AuthUse, Call as WrittenCall, Route as Written, UpstreamUse};
 use crate::plan::{Action, Forward};
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 
 impl<'a> Compiler<'a> {
     /// The upstream that a route or call names, or the file's.
-    fn upstream_of(
+    pub(super) fn upstream_of(
         &mut self,
         scope: usize,
         api: &'a ApiFile,
@@ -45,7 +46,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn route_id(api: &ApiFile, place: &Place) -> String {
+    pub(super) fn route_id(api: &ApiFile, place: &Place) -> String {
         let name = place.path.get(1).map_or("", String::as_str);
         format!("{}/{}:{name}", api.api, api.version.name)
     }
@@ -55,36 +56,43 @@ impl<'a> Compiler<'a> {
         scope: usize,
         api: &'a ApiFile,
         route: &'a Written,
-        template: &Template,
+        ground: &Ground<'_>,
         layers: &Layers<'a>,
         place: &Place,
     ) -> Action {
+        if let Some(backends) = &route.backends {
+            return Action::Forward(self.split(scope, api, route, backends, ground, layers, place));
+        }
+        self.no_backends(route, place);
         let id = Self::route_id(api, place);
         let upstream = self.upstream_of(scope, api, route.upstream.as_ref(), &id, place);
         let rewrite = route.rewrite.as_ref();
-        let (rewrite, told_host) =
-            rewrite.map_or((None, None), |written| self.rewritten(written, template, &place.key("rewrite")));
+        let (rewrite, told_host) = rewrite
+            .map_or((None, None), |written| self.rewritten(written, ground.template, &place.key("rewrite")));
+        let further = self.further(upstream);
+        let wanted = layers.nearest(|s| s.failover.as_ref()).map_or(2, |(wanted, _)| *wanted);
+        self.failover_within(layers, further, "the upstream has", place);
+        let (upstream, failover) = (upstream.unwrap_or(0), wanted.min(further));
+        Action::Forward(Forward { upstream, rewrite, failover, told_host, split: None })
+    }
+
+    /// Targets of an upstream beside the first.
+    pub(super) fn further(&self, upstream: Option<u32>) -> u8 {
         let targets = upstream
             .and_then(|i| self.out.shared.upstreams.get(usize::try_from(i).ok()?))
             .map_or(1, |upstream| upstream.targets.len());
-        let further = u8::try_from(targets.saturating_sub(1)).unwrap_or(u8::MAX);
-        let failover = match layers.nearest(|s| s.failover.as_ref()) {
-            Some((wanted, layer)) => {
-                if *wanted > further && layer.place == *place {
-                    let message =
-                        format!("the upstream has {targets} target{}", if targets == 1 { "" } else { "s" });
-                    self.error(
-                        "never-applies",
-                        &place.key("failover"),
-                        message,
-                        format!("write {further} at most, or add targets"),
-                    );
-                }
-                (*wanted).min(further)
-            }
-            None => further.min(2),
-        };
-        Action::Forward(Forward { upstream: upstream.unwrap_or(0), rewrite, failover, told_host })
+        u8::try_from(targets.saturating_sub(1)).unwrap_or(u8::MAX)
+    }
+
+    /// A route's own `failover` must not ask for more targets than there are.
+    pub(super) fn failover_within(&mut self, layers: &Layers<'a>, further: u8, who: &str, place: &Place) {
+        let Some((wanted, layer)) = layers.nearest(|s| s.failover.as_ref()) else { return };
+        if *wanted > further && layer.place == *place {
+            let targets = further.saturating_add(1);
+            let message = format!("{who} {targets} target{}", if targets == 1 { "" } else { "s" });
+            let help = format!("write {further} at most, or add targets");
+            self.error("never-applies", &place.key("failover"), message, help);
+        }
     }
 
     fn keeps_credentials(&self, layers: &Layers<'a>) -> bool {

@@ -1,6 +1,7 @@
 //! How a route answers: exactly one of an upstream, several combined, a redirect, an answer that stands in the file.
 
 use super::route::{Side, check_edit};
+use super::split::Ground;
 use super::{Compiler, Layers, Place};
 use crate::config::settings::{
     self, ApiFile, HeadersUse, Redirect as WrittenRedirect, Respond as WrittenRespond, RewriteUse,
@@ -20,23 +21,23 @@ impl<'a> Compiler<'a> {
         scope: usize,
         api: &'a ApiFile,
         route: &'a Written,
-        template: &Template,
+        ground: &Ground<'_>,
         layers: &Layers<'a>,
         place: &Place,
     ) -> Action {
         self.exactly_one(route, place);
         if let Some(calls) = &route.combine {
-            return self.combine(scope, api, calls, template, layers, place);
+            return self.combine(scope, api, calls, ground.template, layers, place);
         }
         if let Some(redirect) = &route.redirect {
             self.nothing_sent(route, "redirect", place);
-            return Action::Redirect(self.redirect(redirect, template, &place.key("redirect")));
+            return Action::Redirect(self.redirect(redirect, ground.template, &place.key("redirect")));
         }
         if let Some(respond) = &route.respond {
             self.nothing_sent(route, "respond", place);
             return Action::Respond(self.respond(respond, &place.key("respond")));
         }
-        self.forward(scope, api, route, template, layers, place)
+        self.forward(scope, api, route, ground, layers, place)
     }
 
     /// Reports what stands beside the key that answers.
@@ -56,6 +57,13 @@ impl<'a> Compiler<'a> {
                 message,
                 format!("keep one of `{first}` and `{key}`"),
             );
+        }
+        for (key, given) in [("backends", route.backends.is_some()), ("sticky", route.sticky.is_some())] {
+            if given {
+                let message = format!("`{key}` is for routes that send each request to one upstream");
+                let help = format!("remove it, or `{first}`");
+                self.error("misplaced-key", &place.key(key), message, help);
+            }
         }
         for (key, given) in [("upstream", route.upstream.is_some()), ("rewrite", route.rewrite.is_some())] {
             if given && first == "combine" {

@@ -8,6 +8,7 @@ mod answer;
 mod definitions;
 mod proofs;
 mod route;
+mod split;
 
 use crate::config::problem::{Problem, Severity, Span};
 use crate::config::settings::{ApiFile, Cache, GatewayFile, Settings, Status};

@@ -1,9 +1,12 @@
 //! One route: inheritance applied, references resolved.
 
 use super::definitions::Kind;
+use super::split::Ground;
 use super::{Compiler, Layer, Layers, Place, RouteFact};
 use crate::cache::{self, KeyPart};
-use crate::config::settings::{ApiFile, BodyUse, CacheUse, CorsUse, Edits, HeadersUse, Route as Written};
+use crate::config::settings::{
+    ApiFile, BodyUse, CacheUse, CorsUse, Edits, HeadersUse, Route as Written, Timeout as WrittenTimeout,
+};
 use crate::plan::Route;
 use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::body::Body;
@@ -76,12 +79,10 @@ impl<'a> Compiler<'a> {
             body = Some(Body { max: bounds.max.0 });
         }
         let headers = self.headers(&layers);
-        for edit in headers.request.iter().filter(|edit| is_reserved(auth.as_ref(), edit.name())) {
-            let message = format!("`{}` is edited, and filled with a claim by `auth`", edit.name());
-            self.error("conflict", &place, message, "remove it from `headers.request`, or from `claims`");
-        }
+        self.no_claims(&headers, auth.as_ref(), &place);
         let paths = layers.nearest(|s| s.paths.as_ref());
-        let action = self.action(scope, written_in, route, &template, &layers, &place);
+        let ground = Ground { auth: auth.as_ref(), timeout, template: &template };
+        let action = self.action(scope, written_in, route, &ground, &layers, &place);
         let base = self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default();
         let index = u32::try_from(self.out.routes.len()).unwrap_or(u32::MAX);
         for (name, _) in auth.iter().flat_map(|auth| &auth.claim_headers) {
@@ -236,11 +237,16 @@ impl<'a> Compiler<'a> {
     }
 
     fn timeout(&mut self, layers: &Layers<'a>) -> Timeout {
-        let (headers, total) = (15_000, 30_000);
-        let Some((timeout, layer)) = layers.nearest(|s| s.timeout.as_ref()) else {
-            return Timeout { headers, total };
-        };
-        let at = layer.place.key("timeout");
+        let usual = Timeout { headers: 15_000, total: 30_000 };
+        match layers.nearest(|s| s.timeout.as_ref()) {
+            Some((timeout, layer)) => self.timeout_of(timeout, usual, &layer.place.key("timeout")),
+            None => usual,
+        }
+    }
+
+    /// Timeouts as written; what is left out is `usual`, as far as it goes together with the rest.
+    pub(super) fn timeout_of(&mut self, timeout: &WrittenTimeout, usual: Timeout, at: &Place) -> Timeout {
+        let Timeout { headers, total } = usual;
         let bounds = ((1, 600_000), "from 1ms to 10m");
         let given = |duration: &Option<crate::config::units::Duration>| duration.as_ref().map(|d| d.0);
         let own_headers = given(&timeout.headers);
@@ -260,7 +266,7 @@ impl<'a> Compiler<'a> {
         );
         let narrow = |ms: u64| u32::try_from(ms).unwrap_or(600_000);
         let timeout = Timeout { headers: narrow(headers), total: narrow(total) };
-        self.verdict("bad-timeout", &at, timeout.check());
+        self.verdict("bad-timeout", at, timeout.check());
         timeout
     }
 
@@ -279,7 +285,15 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    fn edits(&mut self, edits: Option<&Edits>, side: Side, place: &Place, out: &mut Vec<Edit>) {
+    /// Fields that the gateway fills with claims are not edited.
+    pub(super) fn no_claims(&mut self, headers: &Headers, auth: Option<&Auth>, place: &Place) {
+        for edit in headers.request.iter().filter(|edit| is_reserved(auth, edit.name())) {
+            let message = format!("`{}` is edited, and filled with a claim by `auth`", edit.name());
+            self.error("conflict", place, message, "remove it from `headers.request`, or from `claims`");
+        }
+    }
+
+    pub(super) fn edits(&mut self, edits: Option<&Edits>, side: Side, place: &Place, out: &mut Vec<Edit>) {
         let Some(edits) = edits else { return };
         let removed = edits.remove.iter().enumerate();
         let removed = removed

@@ -1,0 +1,59 @@
+//! Which of a route's backends gets the request: the phase around [`crate::policy::split`].
+
+use super::exchange::Exchange;
+use super::limits::Facts;
+use crate::limit::key::{self, Facts as _};
+use crate::plan::{Action, Route, Shared};
+use crate::policy::split::{self, Backend, By, NewCookie, Split, Sticky};
+use crate::ports::Host;
+
+impl<H: Host> Exchange<'_, H> {
+    /// Chooses the backend; before the cache is asked, which keeps the answers of backends apart.
+    pub(super) fn choose(&mut self, shared: &Shared, split: &Split) {
+        let value = split.sticky.as_ref().and_then(|sticky| self.sticky_value(shared, sticky));
+        let point = value.map_or_else(|| self.gateway.random(), |value| split.point(&value));
+        let Some((index, backend)) = split.choose(point).and_then(|i| Some((i, split.backends.get(i)?)))
+        else {
+            return;
+        };
+        self.event.backend = u16::try_from(index).ok();
+        self.edits.extend(backend.headers.response.iter().cloned());
+    }
+
+    /// Whether the request has what its caller sticks by.
+    #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+    pub(super) fn sticks(&self, shared: &Shared, split: &Split) -> bool {
+        split.sticky.as_ref().is_some_and(|sticky| self.value(shared, &sticky.by).is_some())
+    }
+
+    /// What the caller sticks by; a cookie may be made for that. `None`: chance decides.
+    fn sticky_value(&mut self, shared: &Shared, sticky: &Sticky) -> Option<String> {
+        if let Some(value) = self.value(shared, &sticky.by) {
+            return Some(value);
+        }
+        let (By::Cookie(name), Some(set)) = (&sticky.by, &sticky.set) else { return None };
+        let value = NewCookie::value(self.gateway.random());
+        self.edits.extend(set.edits(name, &value));
+        Some(value)
+    }
+
+    /// What the request has of it.
+    fn value(&self, shared: &Shared, by: &By) -> Option<String> {
+        let facts = Facts { exchange: self, shared };
+        match by {
+            By::Consumer => facts.consumer().map(|(issuer, consumer)| split::of_consumer(issuer, consumer)),
+            By::Address => facts.address().map(key::network),
+            By::Header(name) => facts.header(name).map(|value| value.into_owned()),
+            By::Cookie(name) => split::cookie(&facts.header("cookie")?, name).map(str::to_owned),
+        }
+    }
+
+    /// The backend chosen for the request, where its route has several.
+    pub(super) fn backend<'r>(&self, route: &'r Route) -> Option<&'r Backend> {
+        let index = self.event.backend?;
+        match &route.action {
+            Action::Forward(forward) => forward.split.as_ref()?.backends.get(usize::from(index)),
+            _ => None,
+        }
+    }
+}
