@@ -212,7 +212,7 @@ fn explain_ends_by_what_was_found() {
     let (code, out, _) = folder.run(&["explain", "GET", "https://x.example/nowhere", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
-        (code, &json["answer"]["reason"], &json["route"]),
+        (code, &json["reason"], &json["route"]),
         (Some(1), &"not-found".into(), &serde_json::Value::Null)
     );
     assert_eq!((&json["outcome"], &json["status"]), (&"refuse".into(), &404.into()));

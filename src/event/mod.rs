@@ -4,13 +4,14 @@
 //! readable ([`journal`]).
 
 pub mod journal;
+pub mod line;
 pub mod queue;
 
 use crate::fault::Reason;
 use crate::plan::{Action, Route, Shared};
 use crate::ports::FetchFault;
 use crate::token::Identity;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -135,77 +136,8 @@ impl Event {
         }
     }
 
-    /// As JSON for people and machines, names resolved by the plan of `hash`. `weight`: how many like it this one
-    /// stands for. What is empty or unknown is absent, and so is a weight of 1.
+    /// [`Event::line`] as JSON.
     pub fn to_json(&self, shared: &Shared, hash: &str, weight: f64) -> Value {
-        let place = |source: &crate::plan::Source| shared.place(source);
-        let mut line = Map::new();
-        let mut put = |name: &str, value: Value| {
-            if !(value.is_null() || value == "" || value == json!([])) {
-                line.insert(name.to_owned(), value);
-            }
-        };
-        put("id", json!(self.id));
-        put("at", json!(self.at));
-        put("method", json!(self.method));
-        put("route", json!(self.route_name(shared)));
-        put("place", json!(self.route.as_ref().map(|route| place(&route.source))));
-        let api = self.api.and_then(|api| shared.apis.get(api as usize));
-        put("api", json!(api.map(|api| &api.name)));
-        put("version", json!(api.map(|api| &api.version)));
-        put("owner", json!(api.map(|api| &api.owner)));
-        put("plan", json!(hash));
-        put("status", json!(self.status));
-        put("reason", json!(self.reason.map(Reason::code)));
-        put("detail", json!(self.private));
-        put("consumer", json!(self.identity.as_ref().map(|identity| &identity.consumer)));
-        let issuer = self.identity.as_ref().and_then(|identity| shared.issuers.get(identity.issuer as usize));
-        put("issuer", json!(issuer.map(|issuer| &issuer.id)));
-        put("gateway_ms", json!(self.took.saturating_sub(self.origin)));
-        put("origin_ms", json!(self.origin));
-        put("backend", json!(self.backend_name()));
-        let attempts: Vec<Value> = self.attempts.iter().map(|attempt| attempt.to_json(shared)).collect();
-        put("attempts", json!(attempts));
-        put("cache", json!(self.cache.word()));
-        if let Some((state, limit)) = self.limit.and_then(|l| Some((l, shared.limits.get(l.limit as usize)?)))
-        {
-            let mut value =
-                json!({"id": limit.id, "remaining": state.remaining, "place": place(&limit.source)});
-            if let (true, Value::Object(members)) = (state.degraded, &mut value) {
-                members.insert("degraded".into(), json!(true));
-            }
-            put("limit", value);
-        }
-        put("bytes_in", json!(self.bytes_in));
-        put("bytes_out", json!(self.bytes_out));
-        put("colo", json!(self.colo));
-        put("country", json!(self.country));
-        if weight != 1.0 {
-            // Whole numbers without a fraction, for people.
-            let whole = (weight.fract() == 0.0).then(|| json!(weight as u64));
-            put("weight", whole.unwrap_or_else(|| json!(weight)));
-        }
-        Value::Object(line)
-    }
-}
-
-impl Attempt {
-    fn to_json(&self, shared: &Shared) -> Value {
-        let upstream = shared.upstreams.get(self.upstream as usize);
-        let target = upstream.and_then(|upstream| upstream.targets.get(self.target as usize));
-        let mut value = Map::new();
-        if !self.call.is_empty() {
-            value.insert("call".into(), json!(self.call));
-        }
-        value.insert("upstream".into(), json!(upstream.map(|upstream| &upstream.id)));
-        value.insert("target".into(), json!(target.map(|target| &target.url)));
-        match &self.result {
-            Ok(status) => value.insert("status".into(), json!(status)),
-            Err(FetchFault::Timeout) => value.insert("error".into(), json!("timeout")),
-            Err(FetchFault::TooLarge) => value.insert("error".into(), json!("too large")),
-            Err(FetchFault::Failed(text)) => value.insert("error".into(), json!(text)),
-        };
-        value.insert("ms".into(), json!(self.took));
-        Value::Object(value)
+        serde_json::to_value(self.line(shared, hash, weight)).unwrap_or_default()
     }
 }

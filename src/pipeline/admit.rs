@@ -3,6 +3,7 @@
 use super::exchange::Exchange;
 use super::identify::secret_missing;
 use super::outcome::{Reply, Response};
+use super::record::Phase;
 use super::view::View;
 use crate::fault::{Fault, Reason};
 use crate::header::{Headers, is_token};
@@ -51,6 +52,7 @@ impl<H: Host> Exchange<'_, H> {
         if request.method != "OPTIONS" {
             return None;
         }
+        self.enter(Phase::Preflight);
         let headers = View::few(self.host, Message::Request);
         let method = headers.get("access-control-request-method")?;
         let shared = router.plan().shared();
@@ -64,6 +66,7 @@ impl<H: Host> Exchange<'_, H> {
             }
             Err(_) => None,
         };
+        self.enter(Phase::Preflight);
         let preflight = shared.cors.get(cors? as usize)?.preflight(request.method, &headers)?;
         let headers =
             preflight.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -82,6 +85,7 @@ impl<H: Host> Exchange<'_, H> {
                 self.matched(shared, &found.route);
                 self.share(shared, found.route.cors);
                 self.in_service(shared, found.route.api)?;
+                self.enter(Phase::Paths);
                 path::permitted(&request.path, found.route.paths)?;
                 if self.ends_here(request.method) {
                     return Ok(Err(Response::Reply(Reply { status: 204, ..Reply::default() })));
@@ -97,6 +101,7 @@ impl<H: Host> Exchange<'_, H> {
             self.share(shared, cors);
             self.in_service(shared, *api)?;
         }
+        self.enter(Phase::Match);
         match miss {
             Miss::NotFound { .. } => {
                 Err(Fault::new(Reason::NotFound, "No route matches this host and path."))
@@ -121,11 +126,13 @@ impl<H: Host> Exchange<'_, H> {
     /// CORS fields of whatever answers.
     fn share(&mut self, shared: &Shared, cors: Option<u32>) {
         let Some(cors) = cors.and_then(|index| shared.cors.get(index as usize)) else { return };
+        self.enter(Phase::Cors);
         let host = self.host;
         cors.response_edits(|| host.header(Message::Request, "origin"), &mut self.edits);
     }
 
     fn in_service(&self, shared: &Shared, api: u32) -> Result<(), Fault> {
+        self.enter(Phase::Version);
         match shared.apis.get(api as usize).and_then(|api| api.status.fault()) {
             Some(fault) => Err(fault),
             None => Ok(()),
@@ -134,15 +141,20 @@ impl<H: Host> Exchange<'_, H> {
 
     /// What the route demands of every request.
     pub(super) fn guard(&self, route: &Route, request: &Request<'_>) -> Result<(), Fault> {
+        if route.https {
+            self.enter(Phase::Https);
+        }
         if route.https && !request.https {
             return Err(Fault::new(Reason::HttpsRequired, "This route is served over HTTPS only."));
         }
         for name in &route.secrets {
+            self.enter(Phase::Secrets);
             if self.host.secret(name).is_none_or(|secret| secret.is_empty()) {
                 return Err(secret_missing(name));
             }
         }
         if let Some(body) = &route.body {
+            self.enter(Phase::Body);
             let length = self.header("content-length");
             let has_body = || self.host.fact(Fact::HasBody).is_some();
             body.admit(length.as_deref(), length.is_none() && has_body())?;

@@ -10,20 +10,21 @@ use crate::ports::Host;
 impl<H: Host> Exchange<'_, H> {
     /// Chooses the backend; before the cache is asked, which keeps the answers of backends apart.
     pub(super) fn choose(&mut self, shared: &Shared, split: &Split) {
+        let before = self.edits.len();
         let value = split.sticky.as_ref().and_then(|sticky| self.sticky_value(shared, sticky));
+        let by = match &value {
+            None => "chance",
+            Some(_) if self.edits.len() > before => "chance, and a cookie keeps the caller there",
+            Some(_) => "what the caller sticks by",
+        };
         let point = value.map_or_else(|| self.gateway.random(), |value| split.point(&value));
         let Some((index, backend)) = split.choose(point).and_then(|i| Some((i, split.backends.get(i)?)))
         else {
             return;
         };
         self.event.backend = u16::try_from(index).ok();
+        self.note_backend(&backend.name, by);
         self.edits.extend(backend.headers.response.iter().cloned());
-    }
-
-    /// Whether the request has what its caller sticks by.
-    #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
-    pub(super) fn sticks(&self, shared: &Shared, split: &Split) -> bool {
-        split.sticky.as_ref().is_some_and(|sticky| self.value(shared, &sticky.by).is_some())
     }
 
     /// What the caller sticks by; a cookie may be made for that. `None`: chance decides.

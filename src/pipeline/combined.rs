@@ -5,6 +5,7 @@
 use super::admit::Request;
 use super::exchange::Exchange;
 use super::outcome::{Reply, Response};
+use super::record::Side;
 use super::send::Parcel;
 use super::view::View;
 use crate::event::Attempt;
@@ -38,11 +39,16 @@ impl<H: Host> Exchange<'_, H> {
     ) -> Result<Response, Fault> {
         let view = View::many(self.host, Message::Request);
         let mut edits = self.told(&view, shared, request, None)?;
+        let mut mark = 0;
+        self.changed(Side::Request, "gateway", &edits, &mut mark);
         edits.push(Edit::Set("accept".into(), "application/json".into()));
         if let Some(rule) = &route.auth {
+            self.changed(Side::Request, "combine", &edits, &mut mark);
             self.introduce(shared, rule, &mut edits);
         }
+        self.changed(Side::Request, "auth", &edits, &mut mark);
         edits.extend(route.headers.request.iter().cloned());
+        self.changed(Side::Request, "headers", &edits, &mut mark);
         let began = self.host.now();
         let paths: Result<Vec<String>, Fault> =
             combine.calls.iter().map(|call| call.path.apply(|name| params.get(name))).collect();

@@ -2,6 +2,7 @@
 
 use super::gateway::Gateway;
 use super::outcome::{Outcome, Reply, Response};
+use super::record::{Phase, Record, Recorder, Side};
 use crate::event::{Attempt, Event};
 use crate::fault::{Fault, Reason};
 use crate::plan::{Api, Route, Shared};
@@ -23,6 +24,8 @@ pub struct Exchange<'a, H: Host> {
     pub(super) edits: Vec<Edit>,
     /// The upstream call under way; of several at once the last one sent.
     pub(super) calling: Cell<Option<Calling>>,
+    /// Takes notes of everything, where somebody asked for that.
+    pub(super) recorder: Option<&'a Recorder>,
     /// The event is on its way, or left out.
     recorded: bool,
 }
@@ -39,7 +42,12 @@ pub struct Calling {
 }
 
 impl<'a, H: Host> Exchange<'a, H> {
-    pub(super) fn begin(gateway: &'a Gateway, host: &'a H, method: &str) -> Self {
+    pub(super) fn begin(
+        gateway: &'a Gateway,
+        host: &'a H,
+        recorder: Option<&'a Recorder>,
+        method: &str,
+    ) -> Self {
         let event = Event {
             id: gateway.request_id(),
             at: host.now(),
@@ -47,7 +55,7 @@ impl<'a, H: Host> Exchange<'a, H> {
             ..Event::default()
         };
         let (edits, calling) = (Vec::with_capacity(8), Cell::new(None));
-        let mut exchange = Exchange { gateway, host, event, edits, calling, recorded: false };
+        let mut exchange = Exchange { gateway, host, event, edits, calling, recorder, recorded: false };
         // Of most requests it is known without a look.
         if !matches!(method, "GET" | "HEAD") {
             exchange.event.bytes_in = declared(exchange.header("content-length"));
@@ -60,6 +68,23 @@ impl<'a, H: Host> Exchange<'a, H> {
         self.host.header(Message::Request, name)
     }
 
+    /// A phase begins.
+    #[inline]
+    pub(super) fn enter(&self, phase: Phase) {
+        if let Some(recorder) = self.recorder {
+            recorder.enter(phase, &self.edits);
+        }
+    }
+
+    /// The edits from `*mark` on are somebody's.
+    #[inline]
+    pub(super) fn changed(&self, side: Side, by: &str, edits: &[Edit], mark: &mut usize) {
+        if let Some(recorder) = self.recorder {
+            recorder.changed(side, by, edits.get(*mark..).unwrap_or_default());
+            *mark = edits.len();
+        }
+    }
+
     /// The request is for this route, whatever else comes of it.
     pub(super) fn matched(&mut self, shared: &Shared, route: &Rc<Route>) {
         self.belongs(shared, route.api);
@@ -68,6 +93,7 @@ impl<'a, H: Host> Exchange<'a, H> {
 
     /// The request belongs to an API version, whatever else comes of it.
     pub(super) fn belongs<'s>(&mut self, shared: &'s Shared, index: u32) -> Option<&'s Api> {
+        self.enter(Phase::Version);
         self.event.api = Some(index);
         let api = shared.apis.get(index as usize)?;
         self.edits.extend(api.status.edits());
@@ -76,6 +102,9 @@ impl<'a, H: Host> Exchange<'a, H> {
 
     /// The last phases, which no request misses: problem, headers, event.
     pub(super) fn finish(mut self, result: Result<Response, Fault>) -> Outcome {
+        if let Some(recorder) = self.recorder {
+            self.stopped(recorder, &result);
+        }
         let mut response = result.unwrap_or_else(|fault| {
             self.event.reason = Some(fault.reason);
             self.event.private = fault.private.clone();
@@ -89,11 +118,38 @@ impl<'a, H: Host> Exchange<'a, H> {
             Response::Reply(reply) => reply.edit(edits),
             Response::Relay(relay) => relay.edits.extend(edits),
         }
-        let mut outcome = Outcome { id: self.event.id.clone(), response, flush: None };
+        let mut outcome = Outcome { id: self.event.id.clone(), response, flush: None, record: None };
         self.event.status = outcome.status();
         self.event.took = self.host.now().saturating_sub(self.event.at) as u32;
+        outcome.record = self.recorder.and_then(|recorder| self.noted(recorder));
         outcome.flush = self.record(&outcome.response);
         outcome
+    }
+
+    /// Who answers, and which header fields that one writes.
+    #[cold]
+    fn stopped(&self, recorder: &Recorder, result: &Result<Response, Fault>) {
+        let route = self.event.route.as_deref();
+        recorder.stopped(result.as_ref().err().map(|fault| fault.reason), route);
+        match result {
+            Err(fault) => recorder.replied(fault.headers.iter().map(|(name, value)| (*name, value.as_str()))),
+            Ok(Response::Reply(reply)) => {
+                recorder.replied(reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+            }
+            Ok(Response::Relay(_)) => {}
+        }
+        recorder.enter(Phase::Finish, &self.edits);
+        if let Some(route) = route {
+            recorder.changed(Side::Response, "headers", &route.headers.response);
+        }
+    }
+
+    /// The full record.
+    #[cold]
+    fn noted(&self, recorder: &Recorder) -> Option<Box<Record>> {
+        let plan = self.gateway.router()?.plan();
+        let line = self.event.line(plan.shared(), plan.hash(), 1.0);
+        Some(Box::new(recorder.finish(line, &plan.shared().environment)))
     }
 
     /// Queues the event if it is one to keep; the answer is when to flush.

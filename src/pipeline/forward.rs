@@ -3,6 +3,7 @@
 use super::admit::Request;
 use super::exchange::Exchange;
 use super::outcome::Relay;
+use super::record::Side;
 use super::send::Parcel;
 use super::view::View;
 use crate::fault::Fault;
@@ -65,11 +66,13 @@ impl<H: Host> Exchange<'_, H> {
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
         let view = View::names(self.host, Message::Answer(answer));
-        let mut edits = hop::response_edits(&view, answer.status == 101);
+        let (mut edits, mut mark) = (hop::response_edits(&view, answer.status == 101), 0);
+        self.changed(Side::Response, "gateway", &edits, &mut mark);
         if route.cors.is_some() {
             let theirs = cors::FIELDS.present(&view);
             edits.extend(theirs.into_iter().map(|name| Edit::Remove(name.into())));
         }
+        self.changed(Side::Response, "cors", &edits, &mut mark);
         Ok(Relay { answer, bodiless: None, edits, store: None })
     }
 
@@ -82,7 +85,8 @@ impl<H: Host> Exchange<'_, H> {
         request: &Request<'_>,
         websocket: bool,
     ) -> Result<Vec<Edit>, Fault> {
-        let mut edits = hop::request_edits(view, websocket)?;
+        let (mut edits, mut mark) = (hop::request_edits(view, websocket)?, 0);
+        self.changed(Side::Request, "gateway", &edits, &mut mark);
         let claims = &shared.claim_headers;
         let reserved = |name: &str| {
             auth::is_reserved(None, name)
@@ -94,21 +98,26 @@ impl<H: Host> Exchange<'_, H> {
                 edits.push(Edit::Remove(name.to_owned().into()));
             }
         });
+        self.changed(Side::Request, "identity", &edits, &mut mark);
         let backend = self.backend(route);
         let host = backend.and_then(|backend| backend.told_host.as_deref()).or_else(|| told_host(route));
         edits.extend(self.told(view, shared, request, host)?);
         if let Hops::Forward(edit) = forwarded::max_forwards(request.method, view) {
             edits.push(edit);
         }
+        self.changed(Side::Request, "gateway", &edits, &mut mark);
         if let Some(rule) = &route.auth {
             if !rule.keep_credentials {
                 edits.push(Edit::Remove("authorization".into()));
             }
             self.introduce(shared, rule, &mut edits);
         }
+        self.changed(Side::Request, "auth", &edits, &mut mark);
         edits.extend(route.headers.request.iter().cloned());
+        self.changed(Side::Request, "headers", &edits, &mut mark);
         if let Some(backend) = backend {
             edits.extend(backend.headers.request.iter().cloned());
+            self.changed(Side::Request, "backends", &edits, &mut mark);
         }
         Ok(edits)
     }

@@ -2,6 +2,7 @@
 
 use super::exchange::Exchange;
 use super::limits::{Tally, Whose};
+use super::record::Phase;
 use crate::fault::{Fault, Reason};
 use crate::plan::{Route, Shared};
 use crate::policy::auth::{self, Auth};
@@ -41,13 +42,17 @@ impl<H: Host> Exchange<'_, H> {
             (tag, memory.get(tag, &rule.issuers, now, epoch))
         };
         let identity = match known {
-            Some(identity) => identity,
+            Some(identity) => {
+                self.note_token(shared, &identity, "remembered");
+                identity
+            }
             None => {
                 let pending = parse::token(token)
                     .and_then(|token| token.admit(&shared.issuers, &rule.issuers, now))
                     .map_err(auth::refuse)?;
                 if !route.limits.is_empty() {
                     Box::pin(self.charge(shared, route, Whose::Stranger, tally)).await?;
+                    self.enter(Phase::Auth);
                 }
                 let verified =
                     Box::pin(self.verify_anew(shared, &route.timeout, pending, token.len(), tag)).await;
@@ -76,6 +81,7 @@ impl<H: Host> Exchange<'_, H> {
         let epoch = self.verify(shared, timeout, issuer, &pending).await?;
         let now = self.host.now() / 1000;
         let identity = Arc::new(pending.verified());
+        self.note_token(shared, &identity, "verified");
         let until = self.source(issuer, |source| source.remember_until(now)).unwrap_or(0);
         self.gateway.tokens.borrow_mut().put(tag, length, Arc::clone(&identity), until, epoch);
         Ok(identity)

@@ -8,6 +8,7 @@
 //! answer is 401, and are given back where the caller turns out right and is refused for another reason.
 
 use super::exchange::Exchange;
+use super::record::Phase;
 use super::view::View;
 use crate::event::LimitUse;
 use crate::fault::Fault;
@@ -43,14 +44,16 @@ pub(super) struct Tally<'a> {
 }
 
 /// A limit of the route, and its object for this request.
-struct Held<'a> {
+pub(super) struct Held<'a> {
     /// Among the route's limits.
     place: usize,
     index: u32,
-    limit: &'a Limit,
-    object: ObjectName,
-    verdict: Option<Verdict>,
-    degraded: bool,
+    pub(super) limit: &'a Limit,
+    pub(super) object: ObjectName,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) degraded: bool,
+    /// A denial was remembered.
+    pub(super) remembered: bool,
     /// The isolate's own share, as the request left it.
     share: Option<State>,
 }
@@ -106,6 +109,7 @@ impl<H: Host> Exchange<'_, H> {
         whose: Whose,
         tally: &mut Tally<'s>,
     ) -> Result<(), Fault> {
+        self.enter(Phase::Limits);
         let before = tally.held.len();
         let result = match self.hold(shared, route, whose, tally) {
             Ok(()) => self.ask_all(before, whose, tally).await,
@@ -116,6 +120,7 @@ impl<H: Host> Exchange<'_, H> {
         }
         if result.is_err() || whose == Whose::Caller {
             tally.held.sort_by_key(|held| held.place);
+            self.note_limits(shared, &tally.held);
             self.tell(&tally.held);
         }
         result
@@ -147,6 +152,7 @@ impl<H: Host> Exchange<'_, H> {
                 object,
                 verdict: None,
                 degraded: false,
+                remembered: false,
                 share: None,
             });
         }
@@ -200,6 +206,7 @@ impl<H: Host> Exchange<'_, H> {
         let (now, memory) = (self.host.now(), self.gateway.limits.borrow());
         for held in held.iter_mut() {
             held.verdict = memory.denied(&held.asked(), now);
+            held.remembered = held.verdict.is_some();
         }
         exceeded(held, now)
     }

@@ -17,6 +17,7 @@ mod identify;
 mod limits;
 mod local;
 mod outcome;
+pub mod record;
 mod send;
 mod sinks;
 mod stored;
@@ -32,13 +33,27 @@ use crate::plan::{Action, Forward};
 use crate::ports::Host;
 use exchange::Exchange;
 use limits::{Tally, Whose};
+#[cfg(feature = "cli")]
+use record::Recorder;
+use record::{Phase, Watched};
 
 /// Field with the request's id, on every answer and towards every upstream.
 pub const REQUEST_ID: &str = "x-request-id";
 
 /// Answers a request. `url` is absolute and as it came.
 pub async fn handle<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Outcome {
-    let mut exchange = Exchange::begin(gateway, host, method);
+    let host = Watched::new(host, None);
+    let mut exchange = Exchange::begin(gateway, &host, None, method);
+    let result = exchange.serve(method, url).await;
+    exchange.finish(result)
+}
+
+/// The same with a full record in the outcome. Nothing else of the answer differs.
+#[cfg(feature = "cli")]
+pub async fn recorded<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Outcome {
+    let recorder = Recorder::new(&[]);
+    let host = Watched::new(host, Some(&recorder));
+    let mut exchange = Exchange::begin(gateway, &host, Some(&recorder), method);
     let result = exchange.serve(method, url).await;
     exchange.finish(result)
 }
@@ -48,31 +63,41 @@ impl<H: Host> Exchange<'_, H> {
         let router = self.gateway.router().ok_or_else(unusable)?;
         let (plan, shared) = (router.plan(), router.plan().shared());
         let request = self.admit(method, url)?;
+        self.note_request(&request);
         if admin::owns(&request.path) && shared.gateway.serves_admin(&request.host) {
+            self.enter(Phase::Admin);
             // What is rare is boxed, so that the future of every request stays small.
             return Box::pin(self.administer(shared, plan.hash(), &request)).await;
         }
         if let Some(preflight) = self.preflight(router, &request) {
             return Ok(preflight);
         }
+        self.enter(Phase::Match);
+        self.note_near_misses(router, &request);
         let found = match self.find(router, &request)? {
             Ok(found) => found,
             Err(options) => return Ok(options),
         };
         let route = &found.route;
+        self.note_match(route, &found.params);
         self.guard(route, &request)?;
         let mut tally = Tally::default();
         if let Some(rule) = &route.auth {
+            self.enter(Phase::Auth);
             self.identify(shared, route, rule, &mut tally).await?;
         }
         if !route.limits.is_empty() {
             Box::pin(self.charge(shared, route, Whose::Caller, &mut tally)).await?;
         }
         if let Action::Forward(Forward { split: Some(split), .. }) = &route.action {
+            self.enter(Phase::Backends);
             self.choose(shared, split);
         }
         let cached = match &route.cache {
-            Some(rule) => Some(Box::pin(self.look_up(rule, shared, route, &request)).await?),
+            Some(rule) => {
+                self.enter(Phase::Cache);
+                Some(Box::pin(self.look_up(rule, shared, route, &request)).await?)
+            }
             None => None,
         };
         if let Some(stored::Cached::Hit(hit)) = cached {
@@ -80,15 +105,23 @@ impl<H: Host> Exchange<'_, H> {
         }
         match &route.action {
             Action::Forward(forward) => {
+                self.enter(Phase::Upstream);
                 let sent = cached.as_ref().and_then(stored::Cached::sent);
                 let answer = self.forward(shared, route, forward, &request, &found.params, sent).await?;
                 Ok(self.keep(shared, route, cached, answer))
             }
             Action::Combine(combine) => {
+                self.enter(Phase::Combine);
                 Box::pin(self.combine(shared, route, combine, &request, &found.params)).await
             }
-            Action::Redirect(redirect) => self.redirect(redirect, &request, &found.params),
-            Action::Respond(respond) => Ok(self.respond(respond)),
+            Action::Redirect(redirect) => {
+                self.enter(Phase::Redirect);
+                self.redirect(redirect, &request, &found.params)
+            }
+            Action::Respond(respond) => {
+                self.enter(Phase::Respond);
+                Ok(self.respond(respond))
+            }
         }
     }
 }
@@ -103,7 +136,8 @@ pub fn lost<H: Host>(
     url: &str,
     answered: Option<String>,
 ) -> Outcome {
-    let mut exchange = Exchange::begin(gateway, host, method);
+    let host = Watched::new(host, None);
+    let mut exchange = Exchange::begin(gateway, &host, None, method);
     // The place of the request, for the event; it changes nothing of the answer.
     if let Some(router) = gateway.router()
         && let Ok(request) = exchange.admit(method, url)

@@ -1,5 +1,6 @@
 //! What the client gets: an answer of the gateway's own, or one that is passed on with edits.
 
+use super::record::Record;
 use crate::fault::Fault;
 use crate::policy::headers::{Edit, Text};
 use crate::ports::Answer;
@@ -15,6 +16,8 @@ pub struct Outcome {
     pub response: Response,
     /// Flush the events after so many milliseconds.
     pub flush: Option<u32>,
+    /// Everything about the request, where it was recorded.
+    pub record: Option<Box<Record>>,
 }
 
 /// An answer.

@@ -121,6 +121,7 @@ impl<H: Host> Exchange<'_, H> {
             Ok(ask) => ask,
             Err(why) => {
                 self.event.cache = CacheUse::Bypass;
+                self.note_cache(rule, shared, None, Outcome::Bypass(why));
                 return Ok(Cached::Bypass(Outcome::Bypass(why)));
             }
         };
@@ -128,6 +129,7 @@ impl<H: Host> Exchange<'_, H> {
         let out = Outbound { way: self, shared, route, request, made: OnceCell::new() };
         let key = self.key(rule, shared, route, request, &out);
         out.sound()?;
+        self.note_cache(rule, shared, Some(&key), Outcome::Request);
         let mut outcome = Outcome::Request;
         if ask.wants_stored() {
             outcome = Outcome::UriMiss;
@@ -147,6 +149,7 @@ impl<H: Host> Exchange<'_, H> {
                                 cache::NOT_MODIFIED_REMOVES.iter().map(|n| Edit::Remove((*n).into())),
                             );
                         }
+                        self.note_hit(&edits);
                         let relay = Relay { answer, bodiless, edits, store: None };
                         return Ok(Cached::Hit(Response::Relay(relay)));
                     }
@@ -227,12 +230,13 @@ impl<H: Host> Exchange<'_, H> {
                     let most = rule.max_bytes.min(u64::from(u32::MAX)) as u32;
                     relay.store = Some(Store { key, edits, most });
                 }
+                self.note_said(&said);
                 relay.edits.push(Edit::Add("cache-status".into(), said.into()));
             }
             (Some(Cached::Bypass(outcome)), _) => {
-                relay
-                    .edits
-                    .push(Edit::Add("cache-status".into(), cache::cache_status(name, outcome, None).into()));
+                let said = cache::cache_status(name, outcome, None);
+                self.note_said(&said);
+                relay.edits.push(Edit::Add("cache-status".into(), said.into()));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use super::{Answered, Sent, World};
 use crate::header::{Fields, Headers};
+use crate::pipeline::record::Record;
 use crate::pipeline::{self, Gateway, Outcome, Response};
 use crate::policy::headers::Edit;
 use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
@@ -111,6 +112,15 @@ impl<'w> Visit<'w> {
     /// The answer, for running several at once.
     pub async fn through(&self, gateway: &Gateway) -> Seen {
         self.seen(pipeline::handle(gateway, self, &self.method, &self.url).await)
+    }
+
+    /// Sends it through a gateway and waits for the answer and the full record.
+    pub fn recorded(&self, gateway: &Gateway) -> Option<(Seen, Record)> {
+        self.world.run(async {
+            let mut outcome = pipeline::recorded(gateway, self, &self.method, &self.url).await;
+            let record = outcome.record.take().map(|record| *record).unwrap_or_default();
+            (self.seen(outcome), record)
+        })
     }
 
     /// Sends the gateway's queued events to their sinks.

@@ -3,7 +3,8 @@
 use crate::scene::{NOW, Scene, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tollgate::pipeline::explain::{Ending, Explainer, Explanation, Question, Step, explain};
+use tollgate::pipeline::explain::{Ending, Explainer, Explanation, Question, explain};
+use tollgate::pipeline::record::{Step, Verdict};
 
 const GATEWAY: &str = "
 limits:
@@ -44,15 +45,13 @@ fn ask(plan: &[u8], method: &str, url: &str, headers: &[(String, String)]) -> Ex
 }
 
 fn step<'e>(explained: &'e Explanation, phase: &str) -> &'e Step {
-    explained
-        .steps
-        .iter()
-        .find(|step| step.phase == phase)
-        .unwrap_or_else(|| panic!("{phase}: {explained:?}"))
+    let mut steps = explained.record.steps.iter();
+    steps.find(|step| step.phase == phase).unwrap_or_else(|| panic!("{phase}: {explained:?}"))
 }
 
-fn reason(explained: &Explanation) -> Option<&'static str> {
-    explained.answer.as_ref().and_then(|answer| answer.reason)
+fn said(explained: &Explanation, phase: &str) -> String {
+    let said = explained.said.iter().find(|said| said.phase == phase);
+    said.unwrap_or_else(|| panic!("{phase}: {explained:?}")).says.join("\n")
 }
 
 /// Header fields by name, without the request's id.
@@ -117,25 +116,16 @@ proptest! {
         let got: Vec<_> = sent.map(|sent| (&sent.url, &sent.method, sorted(&sent.headers))).collect();
         prop_assert_eq!(told, got);
 
-        let said = explained.answer.as_ref().map_or(0, |answer| answer.status);
-        let reason = reason(&explained).map_or(Value::Null, Value::from);
-        prop_assert_eq!(&reason, &event["reason"], "{:?}", explained);
-        if said != 0 {
-            prop_assert_eq!(said, seen.status, "{:?}", explained);
-        } else {
-            prop_assert_eq!(seen.status, 200);
+        let record = serde_json::to_value(&explained.record).unwrap();
+        for member in ["route", "place", "api", "version", "owner", "plan", "reason", "consumer", "issuer"] {
+            prop_assert_eq!(&record[member], &event[member], "{} of {}", member, record);
         }
-        if let Some(route) = &explained.matched {
-            prop_assert_eq!(&Value::from(route.name.clone()), &event["route"]);
-            prop_assert_eq!(&Value::from(route.place.clone()), &event["place"]);
-        }
-        let sent: Vec<String> = scene.world.sent.borrow().iter().map(|sent| sent.url.clone()).collect();
-        let sent: Vec<String> = sent.into_iter().filter(|url| url.contains("origin.internal")).collect();
-        prop_assert_eq!(said == 0, !sent.is_empty(), "{:?} {:?}", explained, sent);
-        for url in &sent {
-            let facts = explained.steps.iter().map(|step| step.facts.to_string()).collect::<String>();
-            prop_assert!(facts.contains(&format!("\"{url}\"")), "{} in {}", url, facts);
-        }
+        // Exactly one phase stops a request.
+        let ran = |verdict: &Verdict| !matches!(verdict, Verdict::Passed | Verdict::Skipped);
+        let steps = explained.record.steps.iter().map(|step| step.verdict);
+        let stops: Vec<Verdict> = steps.filter(ran).collect();
+        prop_assert_eq!(stops.len(), 1, "{:?}", explained);
+        prop_assert_eq!(stops[0] == Verdict::Answered, decision.outcome != Ending::Refuse, "{:?}", explained);
     }
 }
 
@@ -146,59 +136,61 @@ fn each_phase_says_what_it_would_do() {
     let token = scene.token(json!({ "sub": "eve", "scope": "read write" }));
     let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
     let explained = ask(&plan, "PUT", "https://api.test/shop/items/7?x=1", &headers);
-    assert_eq!(explained.answer, None);
-    assert_eq!(explained.matched.as_ref().unwrap().parameters["id"], "7");
-    let auth = step(&explained, "auth");
-    assert_eq!((&auth.facts["consumer"], &auth.facts["signature_checked"]), (&json!("eve"), &json!(false)));
-    assert!(auth.says.iter().any(|line| line.contains("signature was not checked")), "{auth:?}");
-    let limit = step(&explained, "limit");
-    assert_eq!(limit.facts["id"], "shared/many");
+    assert_eq!(explained.decision.reason, None);
+    assert_eq!(explained.record.parameters["id"], "7");
+    let auth = said(&explained, "auth");
+    assert!(
+        auth.contains("eve with scopes read write") && auth.contains("signature was not checked"),
+        "{auth}"
+    );
+    let limit = &explained.record.limits[0];
+    assert_eq!((limit.id.as_str(), limit.remaining), ("shared/many", Some(999)));
     // The object is the one that the gateway asks.
     scene.send(&scene.visit("PUT", "/shop/items/7").header("authorization", &headers[0].1));
     let asked = scene.world.asked.borrow().first().cloned().unwrap();
-    assert_eq!(limit.facts["object"], asked.1);
-    let upstream = step(&explained, "upstream");
-    assert_eq!(upstream.facts["urls"], json!(["https://origin.internal/base/in/7?x=1"]));
-    for edit in ["x-a: b", "x-consumer-id: eve", "authorization: removed"] {
-        assert!(upstream.facts["edits"].as_array().unwrap().contains(&json!(edit)), "{edit}: {upstream:?}");
+    assert_eq!(limit.object, asked.1);
+    let upstream = said(&explained, "upstream");
+    for line in [
+        "https://origin.internal/base/in/7?x=1",
+        "header x-a: b",
+        "header x-consumer-id: eve",
+        "header authorization: removed",
+    ] {
+        assert!(upstream.contains(line), "{line}: {upstream}");
     }
-    let combined = ask(&plan, "GET", "https://api.test/shop/both/7", &[]);
-    assert_eq!(
-        step(&combined, "combine").facts["calls"],
-        json!([
-            { "name": "one", "url": "https://origin.internal/one/7", "required": true },
-            { "name": "two", "url": "https://origin.internal/two/two", "required": false },
-        ])
-    );
+    let combined = said(&ask(&plan, "GET", "https://api.test/shop/both/7", &[]), "combine");
+    for line in [
+        "one: GET https://origin.internal/one/7  required",
+        "two: GET https://origin.internal/two/two  optional",
+    ] {
+        assert!(combined.contains(line), "{line}: {combined}");
+    }
 }
 
 #[test]
-fn phases_behind_a_refusal_are_told_too() {
+fn phases_behind_a_refusal_are_skipped() {
     let plan = plan(GATEWAY, ROUTES, "dev");
     let explained =
         ask(&plan, "POST", "https://api.test/shop/items", &[("content-length".into(), "11".into())]);
-    assert_eq!(reason(&explained), Some("body-too-large"));
-    assert!(step(&explained, "body").refuses.is_some());
-    assert_eq!(step(&explained, "auth").refuses.as_ref().unwrap().reason, Some("token-missing"));
-    assert_eq!(
-        step(&explained, "upstream").facts["urls"],
-        json!(["https://origin.internal/base/shop/items"])
-    );
+    assert_eq!(explained.decision.reason, Some("body-too-large"));
+    let body = step(&explained, "body");
+    assert_eq!((body.verdict, body.reason.as_deref()), (Verdict::Refused, Some("body-too-large")));
+    for phase in ["auth", "upstream"] {
+        assert_eq!(step(&explained, phase).verdict, Verdict::Skipped, "{explained:?}");
+    }
 }
 
 #[test]
 fn losers_are_told_why() {
     let plan = plan(GATEWAY, ROUTES, "dev");
     let explained = ask(&plan, "GET", "https://api.test/shop/items/top", &[]);
-    let told: Vec<(&str, bool)> =
-        explained.candidates.iter().map(|rival| (rival.template.as_str(), rival.matched)).collect();
-    assert_eq!(told, [("/shop/items/top", true), ("/shop/items/{id}", false), ("/shop/{*rest}", false)]);
-    assert!(explained.candidates[1].why.contains("more specific"));
+    let misses = &explained.decision.near_misses;
+    let told: Vec<&str> = misses.iter().map(|miss| miss.template.as_str()).collect();
+    assert_eq!(told, ["/shop/items/{id}", "/shop/{*rest}"]);
+    assert!(misses[0].why.contains("more specific"));
     let miss = ask(&plan, "DELETE", "https://api.test/shop/items/top", &[]);
-    assert!(
-        miss.matched.is_none() && miss.candidates[0].why.contains("without a route for DELETE"),
-        "{miss:?}"
-    );
+    assert!(miss.decision.route.is_none(), "{miss:?}");
+    assert!(miss.decision.near_misses[0].why.contains("DELETE"), "{miss:?}");
 }
 
 #[test]
@@ -206,13 +198,14 @@ fn the_cache_key_is_the_one_that_is_looked_up() {
     let plan = plan(GATEWAY, ROUTES, "dev");
     let of = |query: &str| {
         let explained = ask(&plan, "GET", &format!("https://api.test/shop/items{query}"), &[]);
-        step(&explained, "cache").facts["key"].clone()
+        explained.record.cached.unwrap().key.unwrap()
     };
-    assert!(of("").as_str().unwrap().starts_with("https://cache.invalid/shop/v1/"));
+    assert!(of("").starts_with("https://cache.invalid/shop/v1/"));
     assert_eq!(of("?page=1"), of("?page=1&x=2"));
     assert_ne!(of("?page=1"), of("?page=2"));
     let bypassed = ask(&plan, "GET", "https://api.test/shop/items", &[("range".into(), "bytes=0-".into())]);
-    assert_eq!(step(&bypassed, "cache").facts["bypass"], "range");
+    let cached = bypassed.record.cached.unwrap();
+    assert!(cached.key.is_none() && cached.result.contains("range"), "{cached:?}");
 }
 
 #[test]
@@ -288,5 +281,5 @@ fn no_answer_depends_on_earlier_ones() {
 #[test]
 fn an_unusable_plan_is_said() {
     let explained = ask(b"no plan", "GET", "https://api.test/", &[]);
-    assert_eq!(reason(&explained), Some("plan-unusable"));
+    assert_eq!(explained.decision.reason, Some("plan-unusable"));
 }

@@ -14,6 +14,7 @@ mod forward;
 mod leaks;
 mod limits;
 mod policies;
+mod record;
 mod routing;
 mod scene;
 mod tokens;

@@ -8,7 +8,8 @@ use std::fmt::Write;
 use std::io::{BufRead, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tollgate::pipeline::explain::{Explainer, Explanation, Problem, Question, Step, explain};
+use tollgate::pipeline::explain::{Ending, Explainer, Explanation, Question, explain};
+use tollgate::pipeline::record;
 
 /// Shows which route a request meets and why, what each policy would do, and the upstream's request.
 ///
@@ -82,7 +83,7 @@ impl Explain {
         } else {
             print(&text(&question, &explanation));
         }
-        if explanation.matched.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if explanation.decision.route.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     fn plan(&self) -> Result<Vec<u8>, ExitCode> {
@@ -126,72 +127,31 @@ fn absolute(url: &str) -> Result<String, String> {
     }
 }
 
-/// Width of the column that names phases.
-const COLUMN: usize = 10;
-
+/// An explanation for people.
 // Writing to a string cannot fail.
-fn text(question: &Question, explained: &Explanation) -> String {
+pub(crate) fn text(question: &Question, explained: &Explanation) -> String {
     let mut out = format!("{} {}\n", question.method, question.url);
-    if let Some(request) = &explained.request {
-        let query = request.query.as_ref().map_or(String::new(), |query| format!("?{query}"));
-        let _ = writeln!(out, "  as {}://{}{}{query}", request.scheme, request.host, request.path);
+    out.push_str(&record::text::text(&explained.record, |phase| {
+        let said = explained.said.iter().find(|said| said.phase == phase);
+        said.map(|said| said.says.clone()).unwrap_or_default()
+    }));
+    let decision = &explained.decision;
+    if decision.outcome == Ending::Forward {
+        out.push_str("\nanswer: the upstream's, or the cache's\n");
+        return out;
     }
-    let _ = writeln!(out, "  plan {}, environment {}", explained.plan, explained.environment);
-    if let Some(route) = &explained.matched {
-        let _ = writeln!(out, "\nroute {}   {}   {}", route.name, route.template, route.place);
-        for (name, value) in &route.parameters {
-            let _ = writeln!(out, "  {name} = {}", value.as_str().unwrap_or_default());
+    let _ = write!(out, "\nanswer {}", decision.status);
+    for part in [decision.reason.unwrap_or_default(), &explained.detail] {
+        if !part.is_empty() {
+            let _ = write!(out, " {part}");
         }
-    } else {
-        out.push_str("\nno route\n");
     }
-    if !explained.candidates.is_empty() {
-        out.push_str("\ncandidates\n");
+    if !explained.private.is_empty() {
+        let _ = write!(out, " ({})", explained.private);
     }
-    for rival in &explained.candidates {
-        let mark = if rival.matched { "*" } else { " " };
-        let _ = writeln!(out, "{mark} {}   {}   {}", rival.template, rival.methods.join(", "), rival.place);
-        let _ = writeln!(out, "    {}", rival.why);
-    }
-    if !explained.steps.is_empty() {
-        out.push('\n');
-    }
-    for step in &explained.steps {
-        describe(&mut out, step);
-    }
-    match &explained.answer {
-        Some(answer) => {
-            let _ = writeln!(out, "\nanswer {}", problem(answer));
-            for (name, value) in &answer.headers {
-                let _ = writeln!(out, "  {name}: {value}");
-            }
-        }
-        None if explained.matched.is_some() => out.push_str("\nanswer: the upstream's, or the cache's\n"),
-        None => {}
+    out.push('\n');
+    for (name, value) in &decision.response_headers.0 {
+        let _ = writeln!(out, "  {name}: {value}");
     }
     out
-}
-
-fn describe(out: &mut String, step: &Step) {
-    let mut name = step.phase;
-    for line in &step.says {
-        let _ = writeln!(out, "{name:COLUMN$}{line}");
-        name = "";
-    }
-    if let Some(refusal) = &step.refuses {
-        let _ = writeln!(out, "{:COLUMN$}→ {}", "", problem(refusal));
-    }
-}
-
-fn problem(problem: &Problem) -> String {
-    let mut text = problem.status.to_string();
-    for part in [problem.reason.unwrap_or_default(), &problem.detail] {
-        if !part.is_empty() {
-            let _ = write!(text, " {part}");
-        }
-    }
-    if !problem.private.is_empty() {
-        let _ = write!(text, " ({})", problem.private);
-    }
-    text
 }

@@ -1,16 +1,14 @@
 //! What the pipeline decides about a request, for programs: the answer of `explain --json` and `explain --batch`.
 
-use super::super::exchange::Exchange;
-use super::super::gateway::Gateway;
-use super::super::outcome::Response;
-use super::super::{REQUEST_ID, unusable};
-use super::paper::{Paper, apply};
-use super::{Question, Rival, rival};
+use super::super::REQUEST_ID;
+use super::super::outcome::{Outcome, Response};
+use super::super::record::{NearMiss, Record};
+use super::Question;
+use super::paper::apply;
+use crate::event::Event;
+use crate::fault::Reason;
 use crate::plan::Shared;
 use crate::ports::{Base, Fetch};
-use crate::routing::host;
-use crate::routing::path::{self, Leniency};
-use futures_util::FutureExt;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// What becomes of a request in the end.
@@ -92,75 +90,61 @@ pub struct Decision {
     /// Copies of the request that mirrors would get.
     pub mirrors: Vec<Sending>,
     /// Routes that the request fits in part or less well, and why they lost.
-    pub near_misses: Vec<Rival>,
+    pub near_misses: Vec<NearMiss>,
 }
 
-/// A gateway on paper: one plan, and as many questions as there are. Each is answered as by a new isolate, so that no
-/// answer depends on earlier ones.
-pub struct Explainer {
-    pub(super) gateway: Gateway,
-}
-
-impl Explainer {
-    /// Over a plan. One that cannot be used refuses every request.
-    pub fn new(plan: Vec<u8>) -> Explainer {
-        Explainer { gateway: Gateway::new(plan, 0) }
-    }
-
-    /// What the pipeline decides about a request. It runs as it does at the edge, on a host that sends nothing; what
-    /// only the outside knows is assumed: signatures verify, limits have room, nothing is stored, origins answer 200.
-    pub fn decide(&self, question: &Question) -> Decision {
-        self.gateway.forget();
-        let host = Paper::new(question);
-        let mut exchange = Exchange::begin(&self.gateway, &host, &question.method);
-        let served = exchange.serve(&question.method, &question.url).now_or_never();
-        // The host never waits.
-        let result = served.unwrap_or_else(|| Err(unusable()));
-        let Some(router) = self.gateway.router() else {
-            return ended(Decision::default(), exchange.finish(result));
+impl Decision {
+    /// What an outcome amounts to, names left out.
+    pub(super) fn of(
+        question: &Question,
+        outcome: Outcome,
+        reason: Option<Reason>,
+        sent: &[Fetch],
+    ) -> Decision {
+        let calls: Vec<Sending> = sent.iter().map(|fetch| sending(question, fetch)).collect();
+        let ending = match reason {
+            Some(_) => Ending::Refuse,
+            None if calls.is_empty() => Ending::Reply,
+            None => Ending::Forward,
         };
-        let shared = router.plan().shared();
-        let name = exchange.event.route_name(shared);
-        let mut decision = Decision {
-            route: exchange.event.route.is_some().then_some(name),
-            near_misses: self.near_misses(question),
-            ..Decision::default()
-        };
-        let attempts = exchange.event.attempts.clone();
-        match &result {
-            Err(fault) => decision.reason = Some(fault.reason.code()),
-            Ok(_) => {
-                let sent = host.sent.take();
-                let sent = sent.iter().filter(|fetch| fetch.base != Base::Isolate);
-                let mut calls: Vec<Sending> = attempts
-                    .iter()
-                    .zip(sent)
-                    .map(|(a, fetch)| sending(shared, a.upstream, question, fetch))
-                    .collect();
-                decision.outcome = if calls.is_empty() { Ending::Reply } else { Ending::Forward };
-                decision.upstream = calls.first().cloned();
-                if attempts.iter().any(|attempt| !attempt.call.is_empty()) {
-                    decision.calls = std::mem::take(&mut calls);
-                }
-            }
+        let status = outcome.status();
+        let mut headers = Vec::new();
+        match outcome.response {
+            Response::Reply(reply) => headers.extend(
+                reply
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())),
+            ),
+            Response::Relay(relay) => apply(&mut headers, &relay.edits),
         }
-        ended(decision, exchange.finish(result))
+        headers.push((REQUEST_ID.to_owned(), outcome.id));
+        Decision {
+            outcome: ending,
+            status,
+            reason: reason.map(Reason::code),
+            calls: if ending == Ending::Forward { calls } else { Vec::new() },
+            response_headers: Lines(headers),
+            ..Decision::default()
+        }
     }
 
-    /// Why others than the matched route lost.
-    fn near_misses(&self, question: &Question) -> Vec<Rival> {
-        let Some(router) = self.gateway.router() else { return Vec::new() };
-        let Ok(target) = path::split(&question.url) else { return Vec::new() };
-        let host = host::canonical(target.authority);
-        let path = path::canonical(target.path, Leniency { encoded_slashes: true });
-        let (Ok(host), Ok(path)) = (host, path) else { return Vec::new() };
-        let candidates = router.candidates(&host, &question.method, &path).unwrap_or_default();
-        let lost = candidates.iter().map(|candidate| rival(router.plan(), candidate, &question.method));
-        lost.filter(|rival| !rival.matched).collect()
+    /// Names the route and the upstreams by the plan.
+    pub(super) fn locate(&mut self, shared: &Shared, event: &Event, record: &Record) {
+        self.route = event.route.is_some().then(|| event.route_name(shared));
+        self.near_misses.clone_from(&record.near_misses);
+        for (call, attempt) in self.calls.iter_mut().zip(&event.attempts) {
+            let upstream = shared.upstreams.get(attempt.upstream as usize);
+            call.name = upstream.map(|upstream| upstream.id.clone()).unwrap_or_default();
+        }
+        self.upstream = self.calls.first().cloned();
+        if event.attempts.iter().all(|attempt| attempt.call.is_empty()) {
+            self.calls.clear();
+        }
     }
 }
 
-fn sending(shared: &Shared, upstream: u32, question: &Question, fetch: &Fetch) -> Sending {
+fn sending(question: &Question, fetch: &Fetch) -> Sending {
     let mut headers: Vec<(String, String)> = match fetch.base {
         Base::Nothing | Base::Isolate => Vec::new(),
         Base::Headers | Base::Whole => {
@@ -168,25 +152,6 @@ fn sending(shared: &Shared, upstream: u32, question: &Question, fetch: &Fetch) -
         }
     };
     apply(&mut headers, &fetch.edits);
-    Sending {
-        name: shared.upstreams.get(upstream as usize).map(|upstream| upstream.id.clone()).unwrap_or_default(),
-        url: fetch.url.clone(),
-        method: fetch.method.clone(),
-        headers: Lines(headers),
-    }
-}
-
-/// The decision with status and header fields of the answer.
-fn ended(mut decision: Decision, outcome: super::super::Outcome) -> Decision {
-    decision.status = outcome.status();
-    let mut headers = Vec::new();
-    match outcome.response {
-        Response::Reply(reply) => headers.extend(
-            reply.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())),
-        ),
-        Response::Relay(relay) => apply(&mut headers, &relay.edits),
-    }
-    headers.push((REQUEST_ID.to_owned(), outcome.id));
-    decision.response_headers = Lines(headers);
-    decision
+    let (url, method) = (fetch.url.clone(), fetch.method.clone());
+    Sending { name: String::new(), url, method, headers: Lines(headers) }
 }
