@@ -5,7 +5,7 @@
 //!
 //! | module | what it is | may use |
 //! | --- | --- | --- |
-//! | `config` | route files as people write them (`cli`) | `cache`, `limit`, `plan`, `policy`, `routing`, `token` |
+//! | `config` | route files as people write them (`cli`) | `cache`, `fault`, `limit`, `plan`, `policy`, `routing`, `token` |
 //! | [`fault`] | everything that can go wrong, as one closed list | nothing |
 //! | [`header`] | header fields seen through a view, and their small grammars | `policy::headers` |
 //! | [`sql`] | the port of an object to its storage | nothing |
@@ -24,10 +24,11 @@
 //! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `ports`, `sql` |
 //! | `outside` | other hosts and programs, SQL, signatures: natively or by Node (`cli`) | `sql`, `token` |
 //! | `simulator` | the outside made up, with a virtual clock (`cli`) | everything but `config` |
+//! | `suite` | the tests of route files: run, judged, counted (`cli`) | `config`, `event`, `fault`, `outside`, `pipeline`, `plan`, `ports`, `simulator`, `token` |
 //! | `edge` | the outside at the edge (wasm32 without `cli`) | everything but `config` |
 //!
 //! The feature `cli` is the command, natively and as wasm for Node; without it, what stands at the edge remains.
-//! Nothing uses `edge`, and only tests use `simulator`.
+//! Nothing uses `edge`, and only tests and `suite` use `simulator`.
 //! `tests/architecture.rs` holds the code to this table.
 #![deny(missing_docs)]
 
@@ -52,6 +53,8 @@ pub mod wire;
 pub mod outside;
 #[cfg(feature = "cli")]
 pub mod simulator;
+#[cfg(feature = "cli")]
+pub mod suite;
 
 #[cfg(all(target_arch = "wasm32", not(feature = "cli")))]
 mod edge;

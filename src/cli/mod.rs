@@ -6,6 +6,7 @@ mod completion;
 mod explain;
 mod manual;
 mod output;
+mod test;
 mod token;
 mod why;
 
@@ -45,6 +46,7 @@ enum Command {
     Compile(compile::Compile),
     Completion(completion::Completion),
     Explain(explain::Explain),
+    Test(test::Test),
     Token(token::Token),
     Why(why::Why),
     /// Prints docs/command.md.
@@ -65,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Compile(compile) => compile.run(),
         Command::Completion(completion) => completion.run(command),
         Command::Explain(explain) => explain.run(),
+        Command::Test(test) => test.run(),
         Command::Token(token) => token.run(),
         Command::Why(why) => why.run(),
         Command::Manual => {

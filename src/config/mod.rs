@@ -4,6 +4,7 @@
 //! [`settings`] → typed values → [`crate::plan::compile`]. All problems come at once, each at its place with a
 //! remedy. Native only; the edge sees nothing but the plan.
 
+pub mod cases;
 mod de;
 mod deploy;
 mod load;
@@ -25,6 +26,7 @@ pub use reference::reference;
 
 use crate::plan::compile::{self, File, Input, OwnedEntry, problem};
 use crate::plan::{Entry, Plan, Route, Shared, format};
+use cases::Case;
 use problem::{Problem, Severity, Span};
 use serde::Deserialize;
 use settings::{ApiFile, GatewayFile, Variable};
@@ -50,6 +52,10 @@ pub struct Compiled {
     pub development: Vec<String>,
     /// What is probably not meant.
     pub warnings: Vec<Problem>,
+    /// The files, variables resolved.
+    pub files: Vec<File>,
+    /// The tests of all environments.
+    pub cases: Vec<Case>,
 }
 
 /// Compiles folders of route files for one environment; see [`read`].
@@ -113,6 +119,11 @@ pub fn check(files: &Files, only: Option<&str>, deploy: bool) -> (Vec<String>, V
     }
     sort(&mut problems);
     (environments, problems)
+}
+
+/// The declared environments; `dev` if there are none.
+pub fn environments(files: &Files) -> Vec<String> {
+    Sources::parse(files).environments()
 }
 
 fn sort(problems: &mut [Problem]) {
@@ -281,6 +292,18 @@ fn run(
     let nameless = found.iter().any(|problem| problem.code == "unknown-name");
     found.retain(|problem| problem.code != "unused" || structured && !nameless);
     problems.append(&mut found);
+    let mut cases = Vec::new();
+    // Names that tests use can only be judged where all else is right.
+    if structured && !problems.iter().any(|problem| problem.severity == Severity::Error) {
+        let plan = (&output.shared, output.routes.as_slice());
+        let gateway = (gateway, &gateway_file);
+        let (collected, findings) = cases::collect(&files, gateway, &apis, plan, &environments);
+        cases = collected;
+        for (index, Finding { span, code, message, help }) in findings {
+            let file = files.get(index);
+            problems.extend(file.map(|file| problem(Severity::Error, code, file, span, message, help)));
+        }
+    }
     if structured {
         for name in declared.keys().filter(|name| !variables.used.contains(*name)) {
             if let Some(file) = files.get(gateway) {
@@ -330,6 +353,8 @@ fn run(
                 routes: output.routes,
                 development: output.development,
                 warnings: problems.clone(),
+                files,
+                cases,
             };
             (Some(compiled), problems)
         }

@@ -96,8 +96,11 @@ const BLUE: &str = "1;34";
 const CYAN: &str = "36";
 
 impl Problem {
-    /// Place, message, the line with a caret, remedy.
-    fn write(&self, f: &mut impl fmt::Write, color: bool) -> fmt::Result {
+    /// Writes place, message, the line with a caret and the remedy; coloured for a terminal if `color`.
+    ///
+    /// # Errors
+    /// What `f` fails with.
+    pub fn write(&self, f: &mut impl fmt::Write, color: bool) -> fmt::Result {
         let mut place = Plain(&self.file).to_string();
         if self.span.line > 0 {
             place.push_str(&format!(":{}:{}", self.span.line, self.span.column));
@@ -166,6 +169,7 @@ pub const CODES: &[&str] = &[
     "bad-rewrite",
     "bad-scopes",
     "bad-template",
+    "bad-test",
     "bad-timeout",
     "bad-upstream",
     "bad-value",

@@ -222,10 +222,11 @@ impl<'s> Walker<'s> {
             let resolved = self.resolve(branch);
             let possible = match resolved.get("type").and_then(Json::as_str) {
                 Some(kind) => fits(kind, &node.value),
-                None => {
-                    Self::branches(resolved).is_some()
-                        || self.words(resolved).is_some_and(|_| node.text().is_some())
-                }
+                // A list of words is never meant by what is no text.
+                None => match self.words(resolved) {
+                    Some(_) => node.text().is_some(),
+                    None => Self::branches(resolved).is_some(),
+                },
             };
             if !possible {
                 continue;

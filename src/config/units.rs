@@ -105,6 +105,15 @@ units! {
     /// What keeps a caller with a backend.
     StickyBy(crate::policy::split::By) = "value", "^(consumer|address|header\\.\\S+|cookie\\.\\S+)$", ["consumer", "address", "header.x-tenant", "cookie.lane"],
         "Whose value is hashed: `consumer`, `address` (IPv6 by its /64), `header.NAME` or `cookie.NAME`.";
+    /// What a test asks for: method, and path or URL.
+    Request((String, String)) = "request", "^[A-Za-z-]+ (/|https?://).*$", ["GET /orders/v2/7?page=2", "POST https://api.example.com/"],
+        "A method, a space, and path and query, or a whole URL.";
+    /// A time after a moment, or before it, in milliseconds.
+    Offset(i64) = "offset", "^-?[0-9]+(ms|s|m|h)$", ["1h", "-1s"],
+        "A length of time after a moment, or with `-` before it.";
+    /// From so many to so many.
+    Range((u32, u32)) = "range", "^[0-9]+-[0-9]+$", ["40-60"],
+        "From so many to so many: two whole numbers with `-` between.";
     /// What a route matches: methods and the template.
     Match((Vec<String>, String)) = "match", "^[A-Za-z|*-]+ /.*$", ["GET /{id}", "GET|POST /", "ANY /{*rest}"],
         "Methods joined by `|`, or `ANY`, a space, and the path template below `base`. A segment may be literal, `{name}`, a literal with one `{name}` in it, or at the end `{*rest}`. `GET` answers HEAD too.";
@@ -138,6 +147,39 @@ impl Duration {
         number(text).and_then(|(n, unit)| n.checked_mul(factor(unit)?)).ok_or_else(|| {
             wrong(text, "duration", "write a whole number and `ms`, `s`, `m` or `h`, like `250ms`")
         })
+    }
+}
+
+impl Offset {
+    fn parse(text: &str) -> Result<i64, String> {
+        let (sign, length) = text.strip_prefix('-').map_or((1, text), |length| (-1, length));
+        let length = Duration::parse(length).ok().and_then(|length| i64::try_from(length).ok());
+        length.map(|length| length.saturating_mul(sign)).ok_or_else(|| {
+            wrong(text, "offset", "write a duration like `10m`, with `-` before it for what is over")
+        })
+    }
+}
+
+impl Range {
+    fn parse(text: &str) -> Result<(u32, u32), String> {
+        let narrow = |text: &str| text.parse::<u32>().ok();
+        let bounds = text.split_once('-').and_then(|(from, to)| Some((narrow(from)?, narrow(to)?)));
+        bounds
+            .filter(|(from, to)| from <= to)
+            .ok_or_else(|| wrong(text, "range", "write two whole numbers with `-` between, like `40-60`"))
+    }
+}
+
+impl Request {
+    fn parse(text: &str) -> Result<(String, String), String> {
+        let remedy = "write a method, a space and a path or URL, like `GET /orders/v2/7`";
+        let (method, target) = text.split_once(' ').ok_or_else(|| wrong(text, "request", remedy))?;
+        let target = target.trim_start();
+        let absolute = target.starts_with("https://") || target.starts_with("http://");
+        if method.is_empty() || !(target.starts_with('/') || absolute) {
+            return Err(wrong(text, "request", remedy));
+        }
+        Ok((method.to_owned(), target.to_owned()))
     }
 }
 

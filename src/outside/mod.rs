@@ -15,8 +15,10 @@ mod here;
 mod here;
 #[cfg(not(target_os = "wasi"))]
 mod signatures;
+#[cfg(not(target_os = "wasi"))]
+mod signers;
 
-pub use here::{Database, PrivateKey, begin, fetch, hand_over, hmac_sha256, run, verify};
+pub use here::{Database, PrivateKey, Signer, begin, fetch, hand_over, hmac_sha256, run, verify};
 
 /// A request to another host. Redirects are not followed: a credential is for the host that was named.
 #[derive(Clone, Debug)]

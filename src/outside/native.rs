@@ -1,6 +1,7 @@
 //! The outside natively: `ureq`, `std::process`, `rusqlite`; signatures stand beside.
 
 pub use super::signatures::{PrivateKey, hmac_sha256, verify};
+pub use super::signers::Signer;
 use super::{Answer, Ended, Failed, Program, Request};
 use crate::sql::{SqlError, Value};
 use rusqlite::types::{Value as Stored, ValueRef};

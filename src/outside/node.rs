@@ -213,3 +213,42 @@ impl PrivateKey {
         bytes(Some(&put(&json!({ "sign": { "jwk": self.0, "message": encode(message) } }))?))
     }
 }
+
+/// A key that signs, of a made-up issuer.
+pub struct Signer {
+    algorithm: Algorithm,
+    /// The private JWK; of a shared secret, that.
+    key: Json,
+}
+
+impl Signer {
+    /// A new key. `secret` is what signer and verifier share (HS*).
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn new(algorithm: Algorithm, secret: &[u8]) -> Result<Signer, Failed> {
+        let key = match algorithm.is_symmetric() {
+            true => json!({ "kty": "oct", "k": encode(secret) }),
+            false => put(&json!({ "make": { "algorithm": algorithm.name() } }))?,
+        };
+        Ok(Signer { algorithm, key })
+    }
+
+    /// The public half as a JWK without an id; `None` for a shared secret, which nobody publishes.
+    pub fn jwk(&self) -> Option<Json> {
+        let members = self.key.as_object().filter(|_| !self.algorithm.is_symmetric())?;
+        let public = |name: &str| matches!(name, "kty" | "crv" | "x" | "y" | "n" | "e");
+        let public = members.iter().filter(|(name, _)| public(name));
+        Some(Json::Object(public.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    }
+
+    /// The signature of a signing input.
+    ///
+    /// # Errors
+    /// Node cannot read the key.
+    pub fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Failed> {
+        let question =
+            json!({ "algorithm": self.algorithm.name(), "jwk": self.key, "message": encode(input) });
+        bytes(Some(&put(&json!({ "sign_by": question }))?))
+    }
+}

@@ -73,6 +73,13 @@ impl Gateway {
         self.events.take();
     }
 
+    /// The event of an answer, while it waits for its flush.
+    #[cfg(feature = "cli")]
+    pub fn event(&self, id: &str) -> Option<crate::event::Event> {
+        let events = self.events.borrow();
+        events.newest_first().find(|held| held.event.id == id).map(|held| held.event.clone())
+    }
+
     /// A new request id: the isolate's and a number, so that it costs no randomness and repeats nowhere.
     pub(super) fn request_id(&self) -> String {
         let number = self.next.get() + 1;

@@ -117,6 +117,8 @@ pub struct World {
     now: Cell<u64>,
     timers: RefCell<Vec<u64>>,
     origins: RefCell<HashMap<String, Origin>>,
+    /// Answers where no origin is put.
+    elsewhere: RefCell<Option<Origin>>,
     /// Every request that an origin got, in order.
     pub sent: RefCell<Vec<Sent>>,
     objects: RefCell<HashMap<(u32, String), Object>>,
@@ -173,6 +175,11 @@ impl World {
     /// Puts an origin at a host and port, e.g. `orders.internal` or `127.0.0.1:9101`.
     pub fn origin(&self, authority: &str, answer: impl Fn(&Sent) -> Answered + 'static) {
         self.origins.borrow_mut().insert(authority.to_owned(), Box::new(answer));
+    }
+
+    /// Answers for every host and port that no origin is put at.
+    pub fn elsewhere(&self, answer: impl Fn(&Sent) -> Answered + 'static) {
+        self.elsewhere.replace(Some(Box::new(answer)));
     }
 
     /// Binds a secret.

@@ -240,7 +240,10 @@ impl Host for Visit<'_> {
         let authority = authority.split(['/', '?']).next().unwrap_or_default().to_owned();
         let answered = match self.world.origins.borrow().get(&authority) {
             Some(origin) => origin(&sent),
-            None => Answered::broken("connection refused"),
+            None => match self.world.elsewhere.borrow().as_ref() {
+                Some(origin) => origin(&sent),
+                None => Answered::broken("connection refused"),
+            },
         };
         self.world.sent.borrow_mut().push(sent);
         let began = self.world.now();

@@ -41,6 +41,12 @@ pub struct GatewayFile {
     /// Settings of every route, unless an API file or the route says otherwise.
     #[serde(default)]
     pub defaults: Settings,
+    /// What tests have in common, in every file.
+    #[serde(default)]
+    pub fixtures: Fixtures,
+    /// Tests, by what they show. See [docs/tests.md](tests.md).
+    #[serde(default)]
+    pub tests: IndexMap<String, Test>,
 }
 
 /// `routes/<api>/<version>.yaml`: one version of one API.
@@ -72,6 +78,12 @@ pub struct ApiFile {
     /// The routes, by operation name. Only a retired version may have none.
     #[serde(default)]
     pub routes: IndexMap<String, Route>,
+    /// What the tests of this file have in common.
+    #[serde(default)]
+    pub fixtures: Fixtures,
+    /// Tests, by what they show. See [docs/tests.md](tests.md).
+    #[serde(default)]
+    pub tests: IndexMap<String, Test>,
 }
 
 /// What is declared once and named elsewhere: in gateway.yaml for every API, in an API's file for its routes.

@@ -6,12 +6,14 @@ mod files;
 mod filters;
 mod policies;
 mod shared;
+mod test;
 
 pub use backends::*;
 pub use files::*;
 pub use filters::*;
 pub use policies::*;
 pub use shared::*;
+pub use test::*;
 
 use schemars::JsonSchema;
 use serde::Deserialize;

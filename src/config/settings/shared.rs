@@ -129,7 +129,7 @@ pub struct Issuer {
 #[derive(JsonSchema)]
 #[schemars(inline)]
 #[allow(dead_code)]
-enum AlgorithmWord {
+pub(super) enum AlgorithmWord {
     HS256,
     HS384,
     HS512,

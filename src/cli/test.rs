@@ -1,0 +1,309 @@
+//! `tollgate test`: the tests of the route files.
+
+use super::explain;
+use super::{RoutesArgs, colored, complain, misused, print, print_json};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+use tollgate::pipeline::explain::explain as explained;
+use tollgate::suite::{self, Choice, Coverage, Ran, Report};
+
+/// Runs the tests that stand in the route files: the gateway's own code in a simulated world.
+///
+/// Nothing is sent and nobody is asked: origins, issuers, counters and the clock are made up. Ends with 0 if every test
+/// passed, 1 if one failed or less is covered than --coverage-min wants, 2 if nothing could be run.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tollgate test
+  tollgate test orders --watch
+  tollgate test --coverage --coverage-min 80
+  tollgate test --json | jq '.tests[] | select(.ok | not)'")]
+pub struct Test {
+    /// Only tests with this text in their file's or their own name.
+    pattern: Option<String>,
+    #[command(flatten)]
+    routes: RoutesArgs,
+    /// Only in this environment. Default: each test in its own.
+    #[arg(long, value_name = "ENV")]
+    env: Option<String>,
+    /// Print one JSON object in place of text.
+    #[arg(long)]
+    json: bool,
+    /// Run again whenever a file changes, until interrupted, and print what has changed.
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    /// Fail if less than so many per cent are covered.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    coverage_min: Option<u8>,
+    /// List every policy that no test saw at work, in place of the number of them for each route.
+    #[arg(long)]
+    coverage: bool,
+}
+
+/// How often --watch looks. Times of files are looked at in place of a notifier: that needs nothing of the system, and
+/// works on network drives and in containers.
+const LOOK: Duration = Duration::from_millis(300);
+
+impl Test {
+    /// Runs it.
+    pub fn run(self) -> ExitCode {
+        if self.watch {
+            return self.keep_running();
+        }
+        match self.once() {
+            Ok((report, took)) => {
+                let (fine, text) = self.told(&report, took, None);
+                print(&text);
+                if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(code) => code,
+        }
+    }
+
+    fn once(&self) -> Result<(Report, Duration), ExitCode> {
+        let choice = Choice { environment: self.env.clone(), pattern: self.pattern.clone() };
+        let began = Instant::now();
+        let report = self.routes.read().map_err(|problem| vec![*problem]);
+        let report = report.and_then(|files| suite::all(&files, &choice)).map_err(|problems| {
+            if self.json {
+                print_json(&json!({ "ok": false, "problems": problems }));
+            } else {
+                complain(&problems);
+            }
+            ExitCode::from(2)
+        })?;
+        if let (true, Some(pattern)) = (report.ran.is_empty(), &self.pattern) {
+            return Err(misused(&format!("no test has `{pattern}` in its file's or its own name")));
+        }
+        Ok((report, began.elapsed()))
+    }
+
+    /// Whether all is well, and the text about it. `before`: what each test did the last time.
+    fn told(
+        &self,
+        report: &Report,
+        took: Duration,
+        before: Option<&BTreeMap<String, bool>>,
+    ) -> (bool, String) {
+        let percent = report.coverage.as_ref().map_or(100, Coverage::percent);
+        let short = self.coverage_min.is_some_and(|min| percent < usize::from(min));
+        let fine = report.failed() == 0 && !short;
+        if self.json {
+            let text = serde_json::to_string_pretty(&as_json(report, fine, percent));
+            return (fine, format!("{}\n", text.unwrap_or_default()));
+        }
+        let mut out = String::new();
+        for ran in &report.ran {
+            match (ran.failures.is_empty(), before.and_then(|before| before.get(&key(ran)).copied())) {
+                (true, Some(false)) => line(&mut out, "passes now", ran, report),
+                (false, Some(false)) => line(&mut out, "still FAILS", ran, report),
+                (false, _) => failed(&mut out, ran, report),
+                (true, _) => {}
+            }
+        }
+        let _ = write!(out, "{} passed, {} failed", report.ran.len() - report.failed(), report.failed());
+        let _ = writeln!(out, "  ({} requests in {} ms)", report.requests, took.as_millis());
+        if report.ran.is_empty() {
+            out.push_str(
+                "There are no tests: write some under `tests:` in the route files (docs/tests.md).\n",
+            );
+        }
+        // Of a part of the tests it says nothing.
+        if let (Some(coverage), None) = (&report.coverage, &self.pattern) {
+            self.coverage(&mut out, coverage, before.is_some());
+        }
+        if short {
+            let min = self.coverage_min.unwrap_or_default();
+            let _ = writeln!(out, "coverage is {percent} %, and --coverage-min wants {min} %");
+        }
+        (fine, out)
+    }
+
+    fn coverage(&self, out: &mut String, coverage: &Coverage, brief: bool) {
+        let ((tested, routes), (seen, all)) = (coverage.tested(), coverage.cells());
+        let percent = coverage.percent();
+        let _ = writeln!(out, "coverage: {percent} % ({tested} of {routes} routes, {seen} of {all} in all)");
+        if brief {
+            return;
+        }
+        let gaps = coverage
+            .routes()
+            .iter()
+            .filter(|route| route.requests == 0 || route.cells.iter().any(|cell| !cell.seen));
+        for route in gaps {
+            if route.requests == 0 {
+                let _ = writeln!(out, "  {}  {}: no test", route.route, route.place);
+                continue;
+            }
+            let unseen: Vec<_> = route.cells.iter().filter(|cell| !cell.seen).collect();
+            if self.coverage {
+                let _ = writeln!(out, "  {}  {}: no test saw", route.route, route.place);
+                for cell in unseen {
+                    let _ = writeln!(out, "    {}: {}", cell.policy, cell.does);
+                }
+            } else {
+                let _ = writeln!(out, "  {}  {} of {} unseen", route.route, unseen.len(), route.cells.len());
+            }
+        }
+        if !self.coverage && seen < all {
+            out.push_str("  (--coverage lists them)\n");
+        }
+    }
+
+    fn keep_running(&self) -> ExitCode {
+        let mut before: Option<BTreeMap<String, bool>> = None;
+        loop {
+            let state = self.fingerprint();
+            if let Ok((report, took)) = self.once() {
+                print(&self.told(&report, took, before.as_ref()).1);
+                before = Some(report.ran.iter().map(|ran| (key(ran), ran.failures.is_empty())).collect());
+            }
+            print("watching…\n");
+            let changed = loop {
+                std::thread::sleep(LOOK);
+                let now = self.fingerprint();
+                if now != state {
+                    break now
+                        .iter()
+                        .find(|(path, of)| state.get(*path) != Some(of))
+                        .map(|(path, _)| path.clone());
+                }
+            };
+            match changed {
+                Some(path) => print(&format!("\n{} has changed\n", path.display())),
+                None => print("\na file is gone\n"),
+            }
+        }
+    }
+
+    /// Every file of the folders, with its time and length.
+    fn fingerprint(&self) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
+        let mut all = BTreeMap::new();
+        // Folders that gateway.yaml names are known once it could be read.
+        let mut folders = self.routes.read().map(|files| files.folders).unwrap_or_default();
+        folders.extend(self.routes.folders());
+        folders.iter().for_each(|folder| files_of(folder, 0, &mut all));
+        all
+    }
+}
+
+fn files_of(folder: &Path, depth: usize, all: &mut BTreeMap<PathBuf, (Option<SystemTime>, u64)>) {
+    if depth > 16 {
+        return;
+    }
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.metadata() {
+            Ok(about) if about.is_dir() => files_of(&path, depth + 1, all),
+            Ok(about) => {
+                all.insert(path, (about.modified().ok(), about.len()));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What tells a test from the others.
+fn key(ran: &Ran) -> String {
+    let file = ran.place.split(':').next().unwrap_or_default();
+    format!("{file}\n{}\n{}", ran.name, ran.environment)
+}
+
+/// The environment is said where there are several.
+fn line(out: &mut String, word: &str, ran: &Ran, report: &Report) {
+    let place = if report.plans.len() > 1 {
+        format!("{} in {}", ran.place, ran.environment)
+    } else {
+        ran.place.clone()
+    };
+    let (on, off) = match (colored(), ran.failures.is_empty()) {
+        (false, _) => ("", ""),
+        (true, true) => ("\u{1b}[32m", "\u{1b}[0m"),
+        (true, false) => ("\u{1b}[31m", "\u{1b}[0m"),
+    };
+    let _ = writeln!(out, "{on}{word}{off}  {}  ({place})", ran.name);
+}
+
+// Writing to a string cannot fail.
+fn failed(out: &mut String, ran: &Ran, report: &Report) {
+    line(out, "FAIL", ran, report);
+    let plan = report.plans.iter().find(|(environment, _)| *environment == ran.environment);
+    let mut shown = None;
+    for (problem, failure) in &ran.failures {
+        let _ = problem.write(out, colored());
+        out.push('\n');
+        let Some(asked) = &failure.asked else { continue };
+        // One trace for each request: all that is wrong with its answer has the same way.
+        if shown == Some((asked, failure.number)) {
+            continue;
+        }
+        shown = Some((asked, failure.number));
+        let which = if failure.number > 1 { format!(" (request {})", failure.number) } else { String::new() };
+        let _ = writeln!(out, "  what a fresh gateway makes of {} {}{which}:", asked.method, asked.url);
+        if let Some((_, plan)) = plan {
+            let text = explain::text(asked, &explained(plan.clone(), asked));
+            text.lines().skip(1).for_each(|line| {
+                let _ = writeln!(out, "  | {line}");
+            });
+        }
+    }
+    out.push('\n');
+}
+
+fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
+    let tests: Vec<Value> = report
+        .ran
+        .iter()
+        .map(|ran| {
+            let plan = report.plans.iter().find(|(environment, _)| *environment == ran.environment);
+            let failures: Vec<Value> = ran
+                .failures
+                .iter()
+                .map(|(problem, failure)| {
+                    let trace = failure.asked.as_ref().zip(plan);
+                    json!({
+                        "file": problem.file,
+                        "line": problem.span.line,
+                        "column": problem.span.column,
+                        "what": failure.what,
+                        "expected": failure.expected,
+                        "actual": failure.actual,
+                        "request": failure.asked.as_ref().map(|asked| format!("{} {}", asked.method, asked.url)),
+                        "number": failure.number,
+                        "explain": trace.map(|(asked, (_, plan))| explained(plan.clone(), asked)),
+                    })
+                })
+                .collect();
+            json!({
+                "name": ran.name,
+                "place": ran.place,
+                "environment": ran.environment,
+                "ok": ran.failures.is_empty(),
+                "failures": failures,
+            })
+        })
+        .collect();
+    let coverage = report.coverage.as_ref().map(|coverage| {
+        let ((tested, routes), (seen, all)) = (coverage.tested(), coverage.cells());
+        json!({
+            "percent": percent,
+            "routes_tested": tested,
+            "routes": routes,
+            "seen": seen,
+            "all": all,
+            "by_route": coverage.routes(),
+        })
+    });
+    json!({
+        "ok": fine,
+        "passed": report.ran.len() - report.failed(),
+        "failed": report.failed(),
+        "requests": report.requests,
+        "tests": tests,
+        "coverage": coverage,
+    })
+}
