@@ -48,7 +48,11 @@ reasons! {
     ApiRetired = "api-retired", 410, "API version retired";
     /// The route is served over HTTPS only.
     HttpsRequired = "https-required", 403, "HTTPS required";
-    /// The request has passed this gateway before.
+    /// The route is under maintenance.
+    Maintenance = "maintenance", 503, "Under maintenance";
+    /// A page of another site made a browser send the request, and the route refuses such.
+    CrossSite = "cross-site", 403, "Cross-site request refused";
+    /// The request has passed this gateway before, or the route redirects it to itself.
     LoopDetected = "loop-detected", 508, "Loop detected";
     /// The body is larger than the route accepts.
     BodyTooLarge = "body-too-large", 413, "Content too large";

@@ -96,6 +96,9 @@ units! {
     /// A part of a cache key.
     KeyPart(crate::cache::KeyPart) = "key part", "^(consumer|query|query\\.\\S+|header\\.\\S+)$", ["query.page", "query", "consumer", "header.accept-language"],
         "A part of the cache key: `consumer` (the caller, with all that the origin is told of it: never shared between callers), `query` (the whole), `query.NAME` or `header.NAME` (as the origin gets it).";
+    /// An address or a network.
+    Network(crate::policy::maintenance::Network) = "network", "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", ["192.0.2.7", "192.0.2.0/24", "2001:db8::/32"],
+        "An IP address, or a network by its first address and the number of bits that its addresses share.";
     /// The name of a secret's binding.
     Secret(String) = "secret name", "^[A-Z][A-Z0-9_]{0,63}$", ["PARTNER_KEY"],
         "The name of a secret's binding: capital letters, digits and `_`. The value never stands in a route file.";
@@ -328,6 +331,12 @@ impl KeyPart {
             Some(("header", name)) if token(name) => Ok(KeyPart::Header(name.to_ascii_lowercase())),
             _ => Err(wrong(text, "key part", "write `consumer`, `query`, `query.NAME` or `header.NAME`")),
         }
+    }
+}
+
+impl Network {
+    fn parse(text: &str) -> Result<crate::policy::maintenance::Network, String> {
+        crate::policy::maintenance::Network::parse(text)
     }
 }
 

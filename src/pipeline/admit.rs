@@ -8,6 +8,7 @@ use super::view::View;
 use crate::fault::{Fault, Reason};
 use crate::header::{Headers, is_token};
 use crate::plan::{Route, Shared};
+use crate::policy::headers::Edit;
 use crate::ports::{Fact, Host, Message};
 use crate::routing::path::{self, Leniency};
 use crate::routing::{Found, Miss, Router, host};
@@ -84,6 +85,9 @@ impl<H: Host> Exchange<'_, H> {
             Ok(found) => {
                 self.matched(shared, &found.route);
                 self.share(shared, found.route.cors);
+                if let Some(hsts) = found.route.hsts.as_ref().filter(|_| request.https) {
+                    self.edits.push(Edit::Set("strict-transport-security".into(), hsts.clone().into()));
+                }
                 self.in_service(shared, found.route.api)?;
                 self.enter(Phase::Paths);
                 path::permitted(&request.path, found.route.paths)?;
@@ -140,18 +144,26 @@ impl<H: Host> Exchange<'_, H> {
     }
 
     /// What the route demands of every request.
-    pub(super) fn guard(&self, route: &Route, request: &Request<'_>) -> Result<(), Fault> {
+    pub(super) fn guard(&self, shared: &Shared, route: &Route, request: &Request<'_>) -> Result<(), Fault> {
         if route.https {
             self.enter(Phase::Https);
         }
         if route.https && !request.https {
             return Err(Fault::new(Reason::HttpsRequired, "This route is served over HTTPS only."));
         }
+        if let Some(rule) = &route.maintenance {
+            self.enter(Phase::Maintenance);
+            self.maintained(shared, rule)?;
+        }
         for name in &route.secrets {
             self.enter(Phase::Secrets);
             if self.host.secret(name).is_none_or(|secret| secret.is_empty()) {
                 return Err(secret_missing(name));
             }
+        }
+        if let Some(rule) = &route.csrf {
+            self.enter(Phase::Csrf);
+            self.same_site(rule, request)?;
         }
         if let Some(body) = &route.body {
             self.enter(Phase::Body);

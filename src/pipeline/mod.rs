@@ -80,7 +80,7 @@ impl<H: Host> Exchange<'_, H> {
         };
         let route = &found.route;
         self.note_match(route, &found.params);
-        self.guard(route, &request)?;
+        self.guard(shared, route, &request)?;
         let mut tally = Tally::default();
         if let Some(rule) = &route.auth {
             self.enter(Phase::Auth);

@@ -229,6 +229,12 @@ pub struct Route {
     pub timeout: policy::timeout::Timeout,
     /// Names of the secrets without which the route answers 503.
     pub secrets: Vec<String>,
+    /// What pages of other sites make browsers send is refused.
+    pub csrf: Option<policy::csrf::Csrf>,
+    /// `Strict-Transport-Security` of answers over HTTPS.
+    pub hsts: Option<String>,
+    /// It is under maintenance.
+    pub maintenance: Option<policy::maintenance::Maintenance>,
 }
 
 /// What answers a request that passed every check.

@@ -26,6 +26,10 @@ pub struct Cors {
     pub credentials: bool,
     /// Seconds for which a preflight may be remembered.
     pub max_age: u32,
+    /// Whether pages of the public web may reach the route in a private network; never with `*`.
+    pub private_network: bool,
+    /// Whether scripts may read how long the request took in detail (`Timing-Allow-Origin`).
+    pub timing: bool,
 }
 
 /// The answer to a preflight: 204 without a body.
@@ -89,7 +93,8 @@ impl Cors {
                 out.push(("access-control-max-age", self.max_age.to_string()));
             }
             // A page of the public web may reach into a private network only if its origin is listed by name.
-            if allowed == Allowed::ByName
+            if self.private_network
+                && allowed == Allowed::ByName
                 && headers.get("access-control-request-private-network").as_deref() == Some("true")
             {
                 out.push(("access-control-allow-private-network", "true".into()));
@@ -115,6 +120,9 @@ impl Cors {
         };
         let Some(allowed) = allowed else { return };
         let credentials = self.credentials && allowed != "*";
+        if self.timing {
+            edits.push(Edit::Set("timing-allow-origin".into(), allowed.clone().into()));
+        }
         edits.push(Edit::Set("access-control-allow-origin".into(), allowed.into()));
         if credentials {
             edits.push(Edit::Set("access-control-allow-credentials".into(), "true".into()));
@@ -162,45 +170,106 @@ impl Cors {
                 "credentials cannot be allowed to every origin: list the origins instead of `*`".into()
             );
         }
-        for origin in &self.origins {
-            check_origin(origin)?;
+        if any && self.private_network {
+            return Err(
+                "a private network is not opened to every origin: list the origins instead of `*`".into()
+            );
         }
-        for (what, names) in
-            [("method", &self.methods), ("header", &self.headers), ("exposed header", &self.expose)]
-        {
-            for name in names {
-                if name == "*" && self.credentials {
-                    return Err(format!(
-                        "with credentials browsers take the {what} `*` literally: list the names"
-                    ));
-                }
-                if name == "*" && what == "method" {
-                    return Err("list the methods instead of `*`".into());
-                }
-                if !header::is_token(name) {
-                    return Err(format!("`{name}` is no {what} name"));
-                }
-            }
-        }
-        for method in &self.methods {
-            if matches!(method.to_ascii_uppercase().as_str(), "CONNECT" | "TRACE" | "TRACK") {
-                return Err(format!("browsers never send `{method}`"));
-            }
-            if *method != method.to_ascii_uppercase() {
-                return Err(format!("methods are case-sensitive: write `{}`", method.to_ascii_uppercase()));
-            }
-        }
+        self.origins.iter().try_for_each(|origin| check_origin(origin))?;
+        self.methods.iter().try_for_each(|name| self.check_method(name))?;
+        self.headers.iter().try_for_each(|name| self.check_header(name))?;
+        self.expose.iter().try_for_each(|name| self.check_exposed(name))?;
         // Chromium's limit is 7,200 s, Firefox's 86,400 s; more is never honoured.
         if self.max_age > 86_400 {
             return Err("no browser remembers a preflight for more than 86400 seconds (24h)".into());
         }
         Ok(())
     }
+
+    /// Whether scripts may be allowed this method.
+    ///
+    /// # Errors
+    /// Text for the author.
+    pub fn check_method(&self, name: &str) -> Result<(), String> {
+        if name == "*" {
+            return Err("list the methods instead of `*`".into());
+        }
+        if !header::is_token(name) {
+            return Err(format!("`{}` is no method name", name.escape_debug()));
+        }
+        let upper = name.to_ascii_uppercase();
+        match upper.as_str() {
+            "CONNECT" | "TRACE" | "TRACK" => Err(format!("browsers never send `{name}`")),
+            _ if name != upper => Err(format!("methods are case-sensitive: write `{upper}`")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether scripts may be allowed to set this request header.
+    ///
+    /// # Errors
+    /// Text for the author.
+    pub fn check_header(&self, name: &str) -> Result<(), String> {
+        self.check_name("header", name)?;
+        let lower = name.to_ascii_lowercase();
+        if FORBIDDEN.contains(&lower.as_str()) || lower.starts_with("proxy-") || lower.starts_with("sec-") {
+            return Err(format!("no script can set `{name}` (Fetch §2.2.2): leave it out"));
+        }
+        Ok(())
+    }
+
+    /// Whether scripts may be allowed to read this response header.
+    ///
+    /// # Errors
+    /// Text for the author.
+    pub fn check_exposed(&self, name: &str) -> Result<(), String> {
+        self.check_name("exposed header", name)?;
+        if matches!(name.to_ascii_lowercase().as_str(), "set-cookie" | "set-cookie2") {
+            return Err(format!("no script can read `{name}` (Fetch §2.2.2): leave it out"));
+        }
+        Ok(())
+    }
+
+    fn check_name(&self, what: &str, name: &str) -> Result<(), String> {
+        if name == "*" && self.credentials {
+            return Err(format!("with credentials browsers take the {what} `*` literally: list the names"));
+        }
+        if !header::is_token(name) {
+            return Err(format!("`{}` is no {what} name", name.escape_debug()));
+        }
+        Ok(())
+    }
 }
+
+/// Request headers that scripts cannot set (Fetch §2.2.2), beside `proxy-*` and `sec-*`.
+const FORBIDDEN: &[&str] = &[
+    "accept-charset",
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "access-control-request-private-network",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "date",
+    "dnt",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
 
 /// Whether a listed origin other than `*` allows `origin`. Browsers send serialised origins, which are lower case
 /// and have no default port, so that comparing bytes is exact.
-fn matches(pattern: &str, origin: &str) -> bool {
+pub(super) fn matches(pattern: &str, origin: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == origin,
         Some((scheme, suffix)) => origin
@@ -216,10 +285,18 @@ fn is_label(label: &str) -> bool {
         && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
 
-/// A serialised origin, possibly with `*.` as its first labels; says what would be right.
-fn check_origin(origin: &str) -> Result<(), String> {
-    if origin == "*" || origin == "null" {
+/// A serialised origin, possibly with `*.` as its first labels, or `*`; says what would be right.
+///
+/// # Errors
+/// Text for the author.
+pub fn check_origin(origin: &str) -> Result<(), String> {
+    if origin == "*" {
         return Ok(());
+    }
+    if origin == "null" {
+        return Err(
+            "`null` is the origin of sandboxed frames and local files, anybody's: list real origins".into()
+        );
     }
     let wrong = |why: &str| Err(format!("`{origin}` is no origin: {why}"));
     let Some((scheme, authority)) = origin.split_once("://") else {

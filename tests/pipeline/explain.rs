@@ -23,6 +23,8 @@ routes:
   both: { match: \"GET /both/{id}\", auth: none, combine: { one: { upstream: { url: \"https://origin.internal\" }, path: \"/one/{id}\" }, two: { upstream: { url: \"https://origin.internal/two\" }, path: /two, required: false } } }
   gone: { match: \"GET|PUT /gone/{id}\", auth: none, redirect: { prefix: /new } }
   mock: { match: ANY /mock, auth: none, body: { max: 10B }, respond: { status: 410, body: gone } }
+  form: { match: ANY /form, auth: none, csrf: same-origin, body: { max: 10B } }
+  down: { match: ANY /down, auth: none, body: { max: 10B }, csrf: same-origin, maintenance: { retry_after: 1m } }
   rest: { match: \"GET /{*rest}\", auth: none }
 ";
 
@@ -71,7 +73,8 @@ proptest! {
         retired in prop::bool::weighted(0.1),
         method in prop::sample::select(vec!["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "TRACE"]),
         path in prop::sample::select(vec![
-            "/shop/items", "/shop/items/top", "/shop/items/7", "/shop/items/%2e%2e", "/shop/gone/1", "/shop/mock", "/shop/items/%7e", "/shop/both/1",
+            "/shop/items", "/shop/items/top", "/shop/items/7", "/shop/items/%2e%2e", "/shop/gone/1", "/shop/mock",
+            "/shop/form", "/shop/down", "/shop/items/%7e", "/shop/both/1",
             "/shop/a/b%2Fc", "/shop/x/y", "/shop", "/elsewhere", "/shop/items/a;b",
         ]),
         query in prop::sample::select(vec!["", "?page=2", "?a=%zz", "?a b"]),
@@ -80,7 +83,7 @@ proptest! {
         length in prop::option::of(prop::sample::select(vec!["3", "11", "x"])),
         other in prop::option::of(prop::sample::select(vec![
             ("origin", "https://app.test"), ("cache-control", "no-cache"), ("range", "bytes=0-1"), ("authorization", "Basic x"),
-            ("access-control-request-method", "PUT"), ("forwarded", "for=1.2.3.4"), ("cache-control", "only-if-cached"),
+            ("access-control-request-method", "PUT"), ("sec-fetch-site", "cross-site"), ("forwarded", "for=1.2.3.4"), ("cache-control", "only-if-cached"),
         ])),
     ) {
         let plan = plan(GATEWAY, if retired { RETIRED } else { ROUTES }, "dev");

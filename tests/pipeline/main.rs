@@ -6,6 +6,7 @@
 mod admin;
 mod answers;
 mod backends;
+mod browsers;
 mod cache;
 mod combine;
 mod events;

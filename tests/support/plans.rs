@@ -56,6 +56,9 @@ pub fn route(api: u32, method: &str, template: &str) -> Route {
         }),
         timeout: Timeout { headers: 1000, total: 1000 },
         secrets: Vec::new(),
+        csrf: None,
+        hsts: None,
+        maintenance: None,
     }
 }
 

@@ -193,6 +193,12 @@ pub struct Settings {
     pub failover: Option<u8>,
     /// Paths that are refused elsewhere and pass here.
     pub paths: Option<Paths>,
+    /// Requests that pages of other sites make browsers send. Default: passed on.
+    pub csrf: Option<CsrfUse>,
+    /// Response fields that make browsers stricter. Default: only the origin's.
+    pub security: Option<SecurityUse>,
+    /// Whether nothing is served for now. Default: no.
+    pub maintenance: Option<MaintenanceUse>,
     /// Why this is an exception from `require`.
     #[schemars(length(min = 3))]
     pub because: Option<String>,

@@ -2,6 +2,7 @@
 //! the JSON Schemas; one settings struct per policy.
 
 mod backends;
+mod browsers;
 mod files;
 mod filters;
 mod policies;
@@ -9,6 +10,7 @@ mod shared;
 mod test;
 
 pub use backends::*;
+pub use browsers::*;
 pub use files::*;
 pub use filters::*;
 pub use policies::*;

@@ -135,6 +135,11 @@ pub struct Cors {
     pub credentials: Option<bool>,
     /// How long a preflight may be remembered, up to 24h. Default: 10m.
     pub max_age: Option<Duration>,
+    /// Whether pages of the public web may reach the route where it is served in a private network
+    /// (`Access-Control-Allow-Private-Network`); never with `*`. Default: false.
+    pub private_network: Option<bool>,
+    /// Whether scripts may read the request's timings in detail (`Timing-Allow-Origin`). Default: false.
+    pub timing: Option<bool>,
 }
 
 /// `none`, or the bounds.

@@ -56,6 +56,16 @@ impl About<'_> {
                     self.walked.record.request.as_ref().map_or("", |request| request.scheme.as_str());
                 vec![format!("required; this request came by {scheme}")]
             }
+            "maintenance" => {
+                let rule = route.maintenance.as_ref();
+                let until = rule.and_then(|rule| rule.until).and_then(format_date);
+                vec![until.map_or("until it is taken back".to_owned(), |until| format!("until {until}"))]
+            }
+            "csrf" => {
+                let trusted = route.csrf.as_ref().map(|rule| rule.trusted.join(", ")).unwrap_or_default();
+                let trusted = if trusted.is_empty() { "no other origin" } else { &trusted };
+                vec![format!("refuses what other sites make browsers send; trusts {trusted}")]
+            }
             "secrets" => vec![format!("needs {}; without them the answer is 503", route.secrets.join(", "))],
             "body" => {
                 let most = route.body.as_ref().map_or(0, |body| body.max);

@@ -4,7 +4,6 @@ use super::{Compiler, Place};
 use crate::config::problem::nearest;
 use crate::config::settings;
 use crate::limit::{self, Algorithm, Per};
-use crate::policy::cors::Cors;
 use crate::token;
 use crate::upstream;
 use std::collections::HashMap;
@@ -325,34 +324,6 @@ impl<'a> Compiler<'a> {
             deadline: u32::try_from(deadline).unwrap_or(10_000),
             source: self.source(place),
         }
-    }
-
-    /// Compiles CORS settings and returns their index.
-    pub(super) fn cors_settings(&mut self, cors: &settings::Cors, place: &Place) -> u32 {
-        let max_age = self.within(
-            cors.max_age.as_ref(),
-            600_000,
-            (0, 86_400_000),
-            "24h at most",
-            &place.key("max_age"),
-        );
-        let compiled = Cors {
-            origins: cors.origins.clone(),
-            methods: cors.methods.clone(),
-            headers: cors.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            expose: cors.expose.clone(),
-            credentials: cors.credentials.unwrap_or(false),
-            max_age: u32::try_from(max_age / 1_000).unwrap_or(86_400),
-        };
-        if let Err(message) = compiled.check() {
-            self.error("bad-cors", place, message, "");
-        }
-        // The same settings inherited by many routes are stored once.
-        let index = self.out.shared.cors.iter().position(|known| *known == compiled).unwrap_or_else(|| {
-            self.out.shared.cors.push(compiled);
-            self.out.shared.cors.len().saturating_sub(1)
-        });
-        u32::try_from(index).unwrap_or(u32::MAX)
     }
 
     /// Compiles an upstream and returns its index.

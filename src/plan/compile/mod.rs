@@ -5,6 +5,7 @@
 mod access;
 mod action;
 mod answer;
+mod browsers;
 mod definitions;
 mod proofs;
 mod route;

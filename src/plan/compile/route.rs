@@ -5,7 +5,7 @@ use super::split::Ground;
 use super::{Compiler, Layer, Layers, Place, RouteFact};
 use crate::cache::{self, KeyPart};
 use crate::config::settings::{
-    ApiFile, BodyUse, CacheUse, CorsUse, Edits, HeadersUse, Route as Written, Timeout as WrittenTimeout,
+    ApiFile, BodyUse, CacheUse, Edits, HeadersUse, Route as Written, Timeout as WrittenTimeout,
 };
 use crate::plan::Route;
 use crate::policy::auth::{Auth, is_reserved};
@@ -78,8 +78,12 @@ impl<'a> Compiler<'a> {
         if let Some((BodyUse::Bounded(bounds), _)) = layers.nearest(|s| s.body.as_ref()) {
             body = Some(Body { max: bounds.max.0 });
         }
-        let headers = self.headers(&layers);
+        let maintenance = self.maintenance(&layers);
+        let csrf = self.csrf(cors, methods, &layers, &place);
+        let (hsts, security) = self.security(&layers);
+        let mut headers = self.headers(&layers);
         self.no_claims(&headers, auth.as_ref(), &place);
+        headers.response.splice(0..0, security);
         let paths = layers.nearest(|s| s.paths.as_ref());
         let ground = Ground { auth: auth.as_ref(), timeout, template: &template };
         let action = self.action(scope, written_in, route, &ground, &layers, &place);
@@ -89,6 +93,9 @@ impl<'a> Compiler<'a> {
             if !self.out.shared.claim_headers.contains(name) {
                 self.out.shared.claim_headers.push(name.clone());
             }
+        }
+        if let Some(key) = maintenance.as_ref().and_then(|rule| rule.key.as_ref()) {
+            headers.request.insert(0, Edit::Remove(key.header.clone().into()));
         }
         let secrets = self.secrets_of(auth.as_ref());
         self.out.routes.push(Route {
@@ -109,6 +116,9 @@ impl<'a> Compiler<'a> {
             action,
             timeout,
             secrets,
+            csrf,
+            hsts,
+            maintenance,
         });
         self.enter(api, index, methods, &template.text, &place);
         self.facts.push(RouteFact {
@@ -221,19 +231,6 @@ impl<'a> Compiler<'a> {
             key,
             max_bytes: rule.max.as_ref().map_or(10 << 20, |max| max.0),
         })
-    }
-
-    pub(super) fn cors_of(&mut self, scope: usize, layers: &Layers<'a>) -> Option<u32> {
-        let (cors, layer) = layers.nearest(|s| s.cors.as_ref())?;
-        let at = layer.place.key("cors");
-        match cors {
-            CorsUse::Named(name) if name == "none" => None,
-            CorsUse::Named(name) => {
-                let scope = if layer.place.file == self.input.gateway.0 { 0 } else { scope };
-                self.find(Kind::Cors, scope, name, &at)
-            }
-            CorsUse::Inline(cors) => Some(self.cors_settings(cors, &at)),
-        }
     }
 
     fn timeout(&mut self, layers: &Layers<'a>) -> Timeout {

@@ -9,6 +9,8 @@ fn cors(origins: &[&str], credentials: bool) -> Cors {
         expose: vec!["etag".into()],
         credentials,
         max_age: 600,
+        private_network: true,
+        timing: false,
     }
 }
 
@@ -41,7 +43,6 @@ fn origins_match_by_whole_labels() {
         ("https://*.example.com:444", "https://a.example.com:444", true),
         ("https://*.example.com", "http://a.example.com", false),
         ("https://*.example.com", "null", false),
-        ("null", "null", true),
         ("*", "https://anything", true),
     ] {
         assert_eq!(allows(pattern, origin), expected, "{pattern} {origin}");
@@ -96,6 +97,27 @@ fn any_origin_opens_no_private_network_and_no_credentials() {
     assert!(!p.headers.iter().any(|(n, _)| n.contains("credentials") || n.contains("private")));
     let edits = edits(&cors(&["*"], true), Some("https://a"));
     assert!(!edits.iter().any(|edit| edit.name().contains("credentials")));
+}
+
+#[test]
+fn a_private_network_and_timings_are_opened_only_where_it_is_said() {
+    let ask = fields(&[
+        ("origin", "https://app.example.com"),
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-private-network", "true"),
+    ]);
+    let opens = |private_network| {
+        let c = Cors { private_network, ..cors(&["https://app.example.com"], false) };
+        let p = c.preflight("OPTIONS", &ask).unwrap();
+        p.headers.iter().any(|(name, _)| *name == "access-control-allow-private-network")
+    };
+    assert!(opens(true) && !opens(false));
+    let timing = |origin| {
+        let c = Cors { timing: true, ..cors(&["https://app.example.com", "https://b.test"], false) };
+        edits(&c, Some(origin)).iter().find(|edit| edit.name() == "timing-allow-origin").cloned()
+    };
+    let told = Edit::Set("timing-allow-origin".into(), "https://b.test".into());
+    assert_eq!((timing("https://b.test"), timing("https://evil.test")), (Some(told), None));
 }
 
 fn edits(cors: &Cors, origin: Option<&str>) -> Vec<Edit> {
@@ -154,6 +176,8 @@ fn answers_where_one_origin_or_every_one_is_allowed_do_not_depend_on_the_request
 fn check_refuses_with_a_remedy() {
     for (origins, credentials, part) in [
         (vec![], false, "no origins"),
+        (vec!["*"], false, "private network"),
+        (vec!["null"], false, "anybody's"),
         (vec!["*"], true, "credentials cannot"),
         (vec!["*", "https://a.b"], false, "list it alone"),
         (vec!["example.com"], false, "scheme"),
@@ -178,24 +202,37 @@ fn check_refuses_with_a_remedy() {
     }
     for origins in [
         vec!["*"],
-        vec!["null"],
         vec!["https://example.com", "http://localhost:3000", "https://*.example.com:8443", "http://[::1]:80"],
     ] {
         if origins.contains(&"http://[::1]:80") {
             assert!(cors(&origins, true).check().is_err(), "default port of an address");
         } else {
-            cors(&origins, false).check().unwrap();
+            Cors { private_network: false, ..cors(&origins, false) }.check().unwrap();
         }
     }
     cors(&["http://[::1]:3000", "app://local"], true).check().unwrap();
-    let bad = Cors { methods: vec!["put".into()], ..cors(&["*"], false) };
+    let bad = Cors { methods: vec!["put".into()], ..cors(&["https://a.b"], false) };
     assert!(bad.check().unwrap_err().contains("PUT"));
     let bad = Cors { headers: vec!["*".into()], ..cors(&["https://a.b"], true) };
     assert!(bad.check().unwrap_err().contains("literally"));
-    let bad = Cors { headers: vec!["a\r\nb".into()], ..cors(&["*"], false) };
-    assert!(bad.check().is_err());
-    let bad = Cors { max_age: 86_401, ..cors(&["*"], false) };
-    assert!(bad.check().is_err());
+    let of = |change: &dyn Fn(&mut Cors)| {
+        let mut cors = cors(&["https://a.b"], true);
+        change(&mut cors);
+        cors.check()
+    };
+    of(&|_| ()).unwrap();
+    for name in
+        ["a\r\nb", "", "Cookie", "origin", "Sec-Fetch-Site", "proxy-x", "access-control-request-method"]
+    {
+        assert!(of(&|cors| cors.headers = vec![name.into()]).is_err(), "{name}");
+    }
+    for name in ["*", "Set-Cookie", "a b"] {
+        assert!(of(&|cors| cors.expose = vec![name.into()]).is_err(), "{name}");
+    }
+    for name in ["*", "TRACE", "connect", "P T"] {
+        assert!(of(&|cors| cors.methods = vec![name.into()]).is_err(), "{name}");
+    }
+    assert!(of(&|cors| cors.max_age = 86_401).is_err());
 }
 
 /// Label by label, from the right.
@@ -228,7 +265,7 @@ proptest! {
 
     #[test]
     fn any_origin_is_echoed_exactly_or_not_at_all(origin in "\\PC{0,30}") {
-        for edit in edits(&cors(&["https://*.example.com", "null"], true), Some(&origin)) {
+        for edit in edits(&cors(&["https://*.example.com", "https://a.test"], true), Some(&origin)) {
             if let Edit::Set(name, value) = edit {
                 prop_assert!(name != "access-control-allow-origin" || value == origin);
             }
