@@ -10,7 +10,7 @@
 //! | [`header`] | header fields seen through a view, and their small grammars | `policy::headers` |
 //! | [`sql`] | the port of an object to its storage | nothing |
 //! | [`plan`] | the compiled route files: types, bytes, loading | `cache`, `limit`, `policy`, `routing::path`, `token`, `upstream` |
-//! | `plan::compile` | route files into a plan (`cli`) | `config`, `routing`, and what `plan` may |
+//! | `plan::compile` | route files into a plan (`cli`) | `config`, `header`, `routing`, and what `plan` may |
 //! | [`routing`] | one canonical path and host; from a request line to a route | `fault`, `plan` |
 //! | [`token`] | JSON Web Tokens: parsing, keys, claims, memory | `fault` |
 //! | `token::native` | signatures outside the edge (`cli`) | `outside` |

@@ -43,6 +43,8 @@ pub enum Fact {
     Country = 2,
     /// Whether the request has a body: `1` or nothing.
     HasBody = 3,
+    /// Whether the client showed a certificate that the edge verified: `1` or nothing.
+    Certificate = 4,
 }
 
 /// A request to an upstream.

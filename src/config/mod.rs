@@ -24,8 +24,9 @@ mod tests;
 pub use load::{Files, read};
 pub use reference::reference;
 
-use crate::plan::compile::{self, File, Input, OwnedEntry, problem};
-use crate::plan::{Entry, Plan, Route, Shared, format};
+use crate::plan::compile::{self, File, Input, problem};
+use crate::plan::rule::Rule;
+use crate::plan::{Plan, Route, Shared};
 use cases::Case;
 use problem::{Problem, Severity, Span};
 use serde::Deserialize;
@@ -44,8 +45,8 @@ pub struct Compiled {
     pub hash: String,
     /// What all routes share.
     pub shared: Shared,
-    /// The matcher's entries of each API: template, methods, routes.
-    pub entries: Vec<Vec<OwnedEntry>>,
+    /// The rules of each API.
+    pub rules: Vec<Vec<Rule>>,
     /// The routes.
     pub routes: Vec<Route>,
     /// Ids of the issuers with `development: true`.
@@ -318,24 +319,12 @@ fn run(
     if deploy {
         problems.append(&mut deploy::check(input, &files, gateway, environment, &output.shared));
     }
-    let entries: Vec<Vec<Entry<'_>>> = output
-        .entries
-        .iter()
-        .map(|api| {
-            api.iter()
-                .map(|(template, methods)| Entry {
-                    template,
-                    methods: methods.iter().map(|(method, route)| (method.as_str(), *route)).collect(),
-                })
-                .collect()
-        })
-        .collect();
     sort(&mut problems);
     problems.dedup();
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return (None, problems);
     }
-    let written = format::write(&output.shared, &entries, &output.routes).map_err(|error| error.to_string());
+    let written = output.write();
     // Loading proves that the gateway will take what was written.
     let loaded = written.and_then(|plan| {
         Plan::load(plan.clone())
@@ -344,12 +333,11 @@ fn run(
     });
     match loaded {
         Ok((plan, hash)) => {
-            drop(entries);
             let compiled = Compiled {
                 hash,
                 plan,
                 shared: output.shared,
-                entries: output.entries,
+                rules: output.rules,
                 routes: output.routes,
                 development: output.development,
                 warnings: problems.clone(),

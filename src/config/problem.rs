@@ -168,6 +168,7 @@ pub const CODES: &[&str] = &[
     "bad-name",
     "bad-redirect",
     "bad-respond",
+    "bad-regex",
     "bad-rewrite",
     "bad-scopes",
     "bad-security",

@@ -11,7 +11,7 @@ use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{Fact, Host, Message};
 use crate::routing::path::{self, Leniency};
-use crate::routing::{Found, Miss, Router, host};
+use crate::routing::{Asked, Facts, Found, Miss, Router, host};
 use crate::upstream::forwarded::{Hops, max_forwards};
 use std::borrow::Cow;
 
@@ -29,6 +29,27 @@ pub struct Request<'a> {
     pub query: Option<Cow<'a, str>>,
 }
 
+impl Request<'_> {
+    /// What the router is asked.
+    pub fn asked<'p, 'f>(&'p self, facts: Option<&'f dyn Facts>) -> Asked<'p, 'f> {
+        let query = self.query.as_deref();
+        Asked { method: self.method, host: &self.host, path: &self.path, query, facts }
+    }
+}
+
+/// What the router may look at of a request beside its line.
+pub struct Seen<'a, H>(pub &'a H);
+
+impl<H: Host> Facts for Seen<'_, H> {
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.0.header(Message::Request, name)
+    }
+
+    fn certificate(&self) -> bool {
+        self.0.fact(Fact::Certificate).is_some()
+    }
+}
+
 impl<H: Host> Exchange<'_, H> {
     pub(super) fn admit<'r>(&self, method: &'r str, url: &'r str) -> Result<Request<'r>, Fault> {
         if !is_token(method) || method.len() > METHOD || matches!(method, "CONNECT" | "TRACE" | "TRACK") {
@@ -42,7 +63,12 @@ impl<H: Host> Exchange<'_, H> {
                 "The gateway answers for routes, not for itself as a whole.",
             ));
         }
-        let path = path::canonical(target.path, Leniency { encoded_slashes: true })?;
+        let lenient = Leniency { encoded_slashes: true };
+        let merge = self.gateway.router().is_some_and(|router| router.plan().shared().gateway.merge_slashes);
+        let path = match path::merged(target.path) {
+            Cow::Owned(merged) if merge => Cow::Owned(path::canonical(&merged, lenient)?.into_owned()),
+            _ => path::canonical(target.path, lenient)?,
+        };
         let query = target.query.map(path::canonical_query).transpose()?;
         let authority = host::authority(target.authority, &host, target.https);
         Ok(Request { method, https: target.https, authority, host, path, query })
@@ -57,14 +83,18 @@ impl<H: Host> Exchange<'_, H> {
         let headers = View::few(self.host, Message::Request);
         let method = headers.get("access-control-request-method")?;
         let shared = router.plan().shared();
-        let cors = match router.find(&request.host, &method, &request.path) {
+        let asked = Asked { method: &method, ..request.asked(None) };
+        let cors = match router.find(&asked) {
             Ok(found) => {
                 self.matched(shared, &found.route);
                 found.route.cors
             }
-            Err(Miss::Method { api, .. } | Miss::Options { api, .. } | Miss::NotFound { api: Some(api) }) => {
-                self.belongs(shared, api)?.cors
-            }
+            Err(
+                Miss::Method { api, .. }
+                | Miss::Options { api, .. }
+                | Miss::Slash { api, .. }
+                | Miss::NotFound { api: Some(api) },
+            ) => self.belongs(shared, api)?.cors,
             Err(_) => None,
         };
         self.enter(Phase::Preflight);
@@ -81,7 +111,8 @@ impl<H: Host> Exchange<'_, H> {
         request: &'q Request<'_>,
     ) -> Result<Result<Found<'r, 'q>, Response>, Fault> {
         let shared = router.plan().shared();
-        let miss = match router.find(&request.host, request.method, &request.path) {
+        let facts = Seen(self.host);
+        let miss = match router.find(&request.asked(Some(&facts))) {
             Ok(found) => {
                 self.matched(shared, &found.route);
                 self.share(shared, found.route.cors);
@@ -98,8 +129,10 @@ impl<H: Host> Exchange<'_, H> {
             }
             Err(miss) => miss,
         };
-        if let Miss::NotFound { api: Some(api) } | Miss::Method { api, .. } | Miss::Options { api, .. } =
-            &miss
+        if let Miss::NotFound { api: Some(api) }
+        | Miss::Method { api, .. }
+        | Miss::Options { api, .. }
+        | Miss::Slash { api, .. } = &miss
         {
             let cors = self.belongs(shared, *api).and_then(|api| api.cors);
             self.share(shared, cors);
@@ -117,6 +150,14 @@ impl<H: Host> Exchange<'_, H> {
             Miss::Options { allow, .. } => {
                 let headers = vec![("allow".into(), allow.into())];
                 Ok(Err(Response::Reply(Reply { status: 204, headers, body: String::new() })))
+            }
+            Miss::Slash { path, .. } => {
+                let location = match &request.query {
+                    Some(query) => [&path, "?", query].concat(),
+                    None => path,
+                };
+                let headers = vec![("location".into(), location.into())];
+                Ok(Err(Response::Reply(Reply { status: 308, headers, body: String::new() })))
             }
             Miss::Unusable(part) => Err(super::unusable().private(format!("{part:?}"))),
         }

@@ -11,12 +11,15 @@
 //! | 24 | number of sections, `u16`; zero, `u16` |
 //! | 28 | for each section: kind `u16`, zero `u16`, offset from the beginning `u32`, length `u32` |
 //!
-//! Section 1 is [`Shared`]; section 2 is a list with the [`Entry`]s of each API; section 3 is the list of [`Route`]s.
+//! Section 1 is [`Shared`]; section 2 is a list with the [`Table`] of each API; section 3 is the list of [`Route`]s;
+//! section 4 is the list of [`Rule`]s, API after API.
 //! A list is its length `u32`, as many and one more offsets `u32` from the section's beginning, then the items. Items
 //! are in `postcard`'s encoding. Readers skip kinds that they do not know, so a section can be added without a new
 //! version; a change of a type that a section holds needs one.
 
-use super::{Entry, Plan, Route, Shared};
+use super::rule::Rule;
+use super::table::Table;
+use super::{Plan, Route, Shared};
 use serde::Deserialize;
 use siphasher::sip128::SipHasher24;
 use std::cell::OnceCell;
@@ -24,14 +27,15 @@ use std::fmt;
 use std::ops::Range;
 
 /// Version that this build writes, and the only one that it reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const MAGIC: [u8; 4] = *b"TGPL";
 const KEY: [u8; 16] = *b"tollgate plan v1";
 const HEADER: usize = 24;
 const SHARED: u16 = 1;
-const ENTRIES: u16 = 2;
+const TABLES: u16 = 2;
 const ROUTES: u16 = 3;
+const RULES: u16 = 4;
 
 /// Why a plan cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,16 +101,22 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {}
 
-/// Writes a plan. `apis` holds the entries of each of [`Shared::apis`], in the same order; entries name `routes` by
-/// index. The same input gives the same bytes.
+/// Writes a plan. `tables` holds that of each of [`Shared::apis`], in the same order; tables name `rules`, and these
+/// `routes`, by index. The same input gives the same bytes.
 ///
 /// # Errors
 /// A plan that 32-bit offsets cannot address.
-pub fn write(shared: &Shared, apis: &[Vec<Entry<'_>>], routes: &[Route]) -> Result<Vec<u8>, WriteError> {
+pub fn write(
+    shared: &Shared,
+    tables: &[Table],
+    rules: &[&Rule],
+    routes: &[Route],
+) -> Result<Vec<u8>, WriteError> {
     let sections = [
         (SHARED, postcard::to_allocvec(shared).map_err(WriteError::Encode)?),
-        (ENTRIES, list(apis)?),
+        (TABLES, list(tables)?),
         (ROUTES, list(routes)?),
+        (RULES, list(rules)?),
     ];
     assemble(&sections)
 }
@@ -172,7 +182,7 @@ pub(super) fn load(bytes: Vec<u8>) -> Result<Plan, LoadError> {
     }
     let hash = bytes.get(8..HEADER).unwrap_or_default().iter().map(|b| format!("{b:02x}")).collect();
 
-    let (mut shared, mut entries, mut routes) = (None, None, None);
+    let (mut shared, mut tables, mut routes, mut rules) = (None, None, None, None);
     for index in 0..usize::from(number16(&bytes, HEADER)?) {
         let at = HEADER + 4 + 12 * index;
         let start = number32(&bytes, at + 4)?;
@@ -180,21 +190,22 @@ pub(super) fn load(bytes: Vec<u8>) -> Result<Plan, LoadError> {
         bytes.get(start..end).ok_or(LoadError::Truncated)?;
         match number16(&bytes, at)? {
             SHARED => shared = Some(start..end),
-            ENTRIES => entries = Some(start..end),
+            TABLES => tables = Some(start..end),
             ROUTES => routes = Some(start..end),
+            RULES => rules = Some(start..end),
             _ => {}
         }
     }
     let shared = shared.and_then(|range| bytes.get(range)).ok_or(LoadError::Missing("shared tables"))?;
     let shared: Shared = decode(shared, "shared tables")?;
-    let entries =
-        List::new(&bytes, entries.ok_or(LoadError::Missing("matcher entries"))?, "matcher entries")?;
+    let tables = List::new(&bytes, tables.ok_or(LoadError::Missing("matchers"))?, "matchers")?;
+    let rules = List::new(&bytes, rules.ok_or(LoadError::Missing("rules"))?, "rules")?;
     let routes = List::new(&bytes, routes.ok_or(LoadError::Missing("routes"))?, "routes")?;
-    if entries.length != shared.apis.len() {
-        return Err(LoadError::Missing("matcher entries"));
+    if tables.length != shared.apis.len() {
+        return Err(LoadError::Missing("matchers"));
     }
     let decoded = vec![OnceCell::new(); routes.length];
-    Ok(Plan { bytes, shared, entries, routes, decoded, hash })
+    Ok(Plan { bytes, shared, tables, rules, routes, decoded, hash })
 }
 
 /// Where a list of items lies in the plan.

@@ -12,6 +12,7 @@ use std::rc::Rc;
 pub mod compile;
 pub mod format;
 pub mod rule;
+pub mod table;
 
 /// Plans for the tests of every module.
 #[cfg(test)]
@@ -25,7 +26,8 @@ use crate as tollgate;
 pub struct Plan {
     bytes: Vec<u8>,
     shared: Shared,
-    entries: format::List,
+    tables: format::List,
+    rules: format::List,
     routes: format::List,
     /// Routes decoded so far.
     decoded: Vec<OnceCell<Rc<Route>>>,
@@ -75,12 +77,25 @@ impl Plan {
         Ok(Rc::clone(cell.get_or_init(|| route)))
     }
 
-    /// The matcher's entries of an API, an index into [`Shared::apis`].
+    /// The rules of an API, an index into [`Shared::apis`], as a tree.
     ///
     /// # Errors
-    /// An index that the plan does not have, or entries that do not decode.
-    pub fn entries(&self, api: u32) -> Result<Vec<Entry<'_>>, format::LoadError> {
-        self.entries.get(&self.bytes, api)
+    /// An index that the plan does not have, or a table that does not decode.
+    pub fn table(&self, api: u32) -> Result<table::Table, format::LoadError> {
+        self.tables.get(&self.bytes, api)
+    }
+
+    /// Number of rules.
+    pub fn rules(&self) -> usize {
+        self.rules.length
+    }
+
+    /// A rule by its index; decoded at each call.
+    ///
+    /// # Errors
+    /// An index that the plan does not have, or a rule that does not decode.
+    pub fn rule(&self, index: u32) -> Result<rule::Rule, format::LoadError> {
+        self.rules.get(&self.bytes, index)
     }
 }
 
@@ -135,6 +150,8 @@ pub struct Gateway {
     pub sample: u16,
     /// Events that the journal keeps, and up to a batch more in each of its objects.
     pub history: u32,
+    /// Repeated slashes in a path count as one; otherwise such a path is refused.
+    pub merge_slashes: bool,
 }
 
 impl Gateway {
@@ -160,6 +177,7 @@ impl Default for Gateway {
             name: "tollgate".into(),
             sample: 100,
             history: 10_000,
+            merge_slashes: false,
         }
     }
 }
@@ -175,25 +193,59 @@ pub struct Api {
     pub version: String,
     /// Lifecycle.
     pub status: policy::lifecycle::Lifecycle,
-    /// Host patterns, lower case: exact, or `*.` and a suffix. Empty: every host.
+    /// Host patterns, lower case: exact, `{label}.` and a suffix, or `*.` and a suffix. Empty: every host.
     pub hosts: Vec<String>,
     /// Base path, canonical, without a trailing slash; empty for the root.
     pub base: String,
+    /// What its paths and methods may look like.
+    pub matching: Matching,
+    /// Which requests mean this version, where not the base path alone says so. Every rule of the API has it too.
+    pub selector: Option<rule::Condition>,
     /// CORS of answers that belong to the API but to no route (404, 405); index into [`Shared::cors`].
     pub cors: Option<u32>,
     /// Where it was declared.
     pub source: Source,
 }
 
-/// An entry of the matcher: one template of one API and the routes behind it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry<'a> {
-    /// Path template below the API's base in `matchit`'s syntax, e.g. `/{id}/items/{*rest}`.
-    #[serde(borrow)]
-    pub template: &'a str,
-    /// Method (`*` for any) and route index, methods in declared order.
-    #[serde(borrow)]
-    pub methods: Vec<(&'a str, u32)>,
+/// What the paths and methods of an API may look like beside what its rules say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matching {
+    /// A slash at the end.
+    pub slash: Slash,
+    /// The base path itself.
+    pub base: BaseForm,
+    /// GET's rules answer HEAD.
+    pub head: bool,
+    /// OPTIONS is answered where no rule takes it.
+    pub options: bool,
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Matching { slash: Slash::Significant, base: BaseForm::Either, head: true, options: true }
+    }
+}
+
+/// What a slash at the end of a path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Slash {
+    /// `/a` and `/a/` are two paths.
+    Significant,
+    /// They are one; templates of the plan have none at the end.
+    Ignored,
+    /// They are two; where only the other one has a route, the answer is 308 with that path.
+    Redirected,
+}
+
+/// How the base path itself may be written, which the template `/` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BaseForm {
+    /// With a slash at the end or without.
+    Either,
+    /// Without.
+    Bare,
+    /// With.
+    Slash,
 }
 
 /// One route with everything resolved.

@@ -15,6 +15,7 @@
 //! Two rules that tie in all of this and can both fit one request are refused at check time.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One way in which a request belongs to a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pattern {
     /// Elements with `{name}` for a parameter, which is never empty and holds no slash, and `{*name}` for the rest, one
-    /// character at least. Literal braces are doubled. Without parameters: an exact path.
+    /// character at least. Literal braces are percent-encoded. Without parameters: an exact path.
     Template(String),
     /// Whole elements, without a trailing slash, and whatever is below: `/a` fits `/a`, `/a/` and `/a/b`, not `/ab`.
     /// Empty: every path.
@@ -100,5 +101,47 @@ impl Subject {
     /// Whether it is one of what the order of rules counts as header conditions: a header field, a cookie, the certificate.
     pub fn counts_as_header(&self) -> bool {
         matches!(self, Subject::Header(_) | Subject::Cookie(_) | Subject::Certificate)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pattern::Template(template) => f.write_str(template),
+            Pattern::Prefix(prefix) => write!(f, "{prefix}/*"),
+            Pattern::Regex(source) => write!(f, "/~ {source}"),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Header(name) => write!(f, "the header field `{name}`"),
+            Subject::Query(name) => write!(f, "the query parameter `{name}`"),
+            Subject::Cookie(name) => write!(f, "the cookie `{name}`"),
+            Subject::Certificate => f.write_str("a client certificate"),
+            Subject::Version(Selector::Header(name)) => write!(f, "the version in the header field `{name}`"),
+            Subject::Version(Selector::Query(name)) => {
+                write!(f, "the version in the query parameter `{name}`")
+            }
+            Subject::Version(Selector::Media(name)) => write!(f, "the version in `{name}` of `Accept`"),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = &self.subject;
+        let list = |values: &[String]| {
+            values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ")
+        };
+        match &self.test {
+            Test::Present => write!(f, "{subject} is there"),
+            Test::Absent => write!(f, "{subject} is not there"),
+            Test::In(values) => write!(f, "{subject} is {}", list(values)),
+            Test::InOrAbsent(values) => write!(f, "{subject} is {} or not there", list(values)),
+            Test::Regex(source) => write!(f, "{subject} fits `{source}`"),
+        }
     }
 }

@@ -50,27 +50,65 @@ pub fn authority<'a>(raw: &'a str, host: &Cow<'a, str>, https: bool) -> Cow<'a, 
     }
 }
 
-/// The canonical form of a host pattern of a route file: a host name, or `*.` and a host name.
+/// What a host pattern in canonical form is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// This host.
+    Exact(&'a str),
+    /// One label of this name, a dot, and this suffix.
+    Label(&'a str, &'a str),
+    /// One or more labels, a dot, and this suffix.
+    Wildcard(&'a str),
+}
+
+/// Takes a pattern in canonical form apart.
+pub fn kind(pattern: &str) -> Kind<'_> {
+    if let Some(suffix) = pattern.strip_prefix("*.") {
+        return Kind::Wildcard(suffix);
+    }
+    match pattern.strip_prefix('{').and_then(|rest| rest.split_once("}.")) {
+        Some((label, suffix)) => Kind::Label(label, suffix),
+        None => Kind::Exact(pattern),
+    }
+}
+
+/// Name and value of the label that the first fitting `{label}.` pattern captures.
+pub fn label<'r, 'h>(patterns: &'r [String], host: &'h str) -> Option<(&'r str, &'h str)> {
+    let (label, rest) = host.split_once('.')?;
+    patterns.iter().find_map(|pattern| match kind(pattern) {
+        Kind::Label(name, suffix) if suffix == rest => Some((name, label)),
+        _ => None,
+    })
+}
+
+/// The canonical form of a host pattern of a route file: a host name, or `*.` or `{label}.` and a host name.
 ///
 /// # Errors
 /// Text for the author of the pattern.
 pub fn pattern(source: &str) -> Result<String, String> {
-    let (wildcard, host) = match source.strip_prefix("*.") {
-        Some(host) => ("*.", host),
-        None => ("", source),
+    let (before, host) = match kind(source) {
+        Kind::Exact(host) => (String::new(), host),
+        Kind::Wildcard(host) => ("*.".to_owned(), host),
+        Kind::Label(name, host) => {
+            let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            if !first || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) {
+                return Err(format!(
+                    "`{name}` cannot name a label; use ASCII letters, digits, `_` and `-`, a letter first"
+                ));
+            }
+            (format!("{{{name}}}."), host)
+        }
     };
     let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
     match canonical(host) {
-        Ok(_) if !wildcard.is_empty() && is_address => {
-            Err(format!("`{source}`: an address has no subdomains"))
-        }
+        Ok(_) if !before.is_empty() && is_address => Err(format!("`{source}`: an address has no subdomains")),
         Ok(_) if !host.starts_with('[') && host.contains(':') => {
             Err(format!("`{source}` has a port; hosts match on every port"))
         }
-        Ok(canonical) => Ok(format!("{wildcard}{canonical}")),
-        Err(_) => {
-            Err(format!("`{source}` is no host; write a name such as `api.example.com` or `*.example.com`"))
-        }
+        Ok(canonical) => Ok(format!("{before}{canonical}")),
+        Err(_) => Err(format!(
+            "`{source}` is no host; write a name such as `api.example.com`, `*.example.com` or `{{tenant}}.example.com`"
+        )),
     }
 }
 
@@ -216,6 +254,10 @@ mod tests {
     fn patterns() {
         assert_eq!(pattern("API.example.com").unwrap(), "api.example.com");
         assert_eq!(pattern("*.Example.com").unwrap(), "*.example.com");
+        assert_eq!(pattern("{Tenant}.Example.com").unwrap(), "{Tenant}.example.com");
+        for wrong in ["{}.a", "{1}.a", "{a}", "{a}b.c", "a.{b}.c", "{a}.1.2.3.4", "{a}.{b}.c"] {
+            assert!(pattern(wrong).is_err(), "{wrong}");
+        }
         for wrong in ["*", "*.", "a.*.b", "*.1.2.3.4", "*.[::1]", "a:80", "https://a", "a/b", ""] {
             assert!(pattern(wrong).is_err(), "{wrong}");
         }

@@ -1,29 +1,35 @@
-//! From a request line to a route: host, path, method.
+//! From a request to a route: of all rules that fit, the first in the order of [`crate::plan::rule`].
 //!
-//! 1. **Host.** An exact host goes before the most specific `*.` pattern (one or more labels, as in the Gateway API),
-//!    that before APIs of any host. The first of these levels that has an API whose base path the path lies under
-//!    decides; later levels are not asked.
-//! 2. **Base.** The longest base path that is a prefix of whole segments decides; shorter ones are not asked.
-//! 3. **Path.** Segment by segment, literal text goes before parameters with text around them (longer suffixes first,
-//!    then longer prefixes), these before parameters alone, these before catch-alls. Built on `matchit`.
-//!    The base path itself, with or without a trailing slash, is the template `/`; elsewhere a trailing slash is
-//!    significant, and a catch-all matches at least one character.
-//! 4. **Method.** The methods of the matched template alone: the method itself, or GET's route for a HEAD, or `*`.
-//!    Another template is not asked, so what a path means never depends on the method.
+//! 1. **Host.** The levels are asked in turn: the exact host, then for each suffix of whole labels `{label}.` (exactly one
+//!    label before it) and `*.` (one or more), then APIs of any host. The first that has a rule for the request answers.
+//! 2. **Base and path.** Of a level, every API whose base path is a prefix of whole elements of the path is searched
+//!    ([`walk`]); the best hit of all answers.
+//! 3. **Method and conditions** are tried as the search meets the rules, the best path first.
+//!
+//! Without a hit the answer is 405 where only the method is wrong, otherwise 404. The API with the longest base of the
+//! most specific host is then the one that the request is said to belong to.
 
-use crate::plan::{Plan, Route, format::LoadError};
+use crate::plan::table::{Brief, Table};
+use crate::plan::{Api, BaseForm, Plan, Route, Slash, format::LoadError};
+use asked::Ready;
 use std::cell::OnceCell;
 use std::rc::Rc;
+use walk::{Hit, Methods, Walk};
 
+pub mod asked;
+mod explain;
 pub mod host;
-mod matcher;
+mod level;
 pub mod path;
 #[cfg(test)]
 pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-pub use matcher::{Conflict, Matcher, Params, matches};
+pub use asked::{Asked, Facts};
+pub use explain::{Candidate, Verdict, matches};
+use level::Levels;
 
 /// A matched route.
 #[derive(Debug)]
@@ -32,31 +38,75 @@ pub struct Found<'r, 'p> {
     pub route: Rc<Route>,
     /// Its index in the plan.
     pub index: u32,
-    /// What the template's parameters stand for.
+    /// The rule that the request fits, by its index in the plan.
+    pub rule: u32,
+    /// What the parameters of path and host stand for.
     pub params: Params<'r, 'p>,
+}
+
+/// The values of a rule's parameters, as they stand in the canonical path: still percent-encoded, and without a slash
+/// except in a catch-all and in groups of a regular expression, which may be empty as well. A label of the host comes
+/// last.
+#[derive(Clone, Debug)]
+pub struct Params<'r, 'p> {
+    table: &'r Table,
+    names: crate::plan::table::Run,
+    values: Vec<&'p str>,
+    label: Option<(&'r str, &'p str)>,
+}
+
+impl<'r, 'p> Params<'r, 'p> {
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&'p str> {
+        self.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// Names and values, in the pattern's order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'r str, &'p str)> {
+        let table = self.table;
+        let names = self.names.of(&table.names).iter().map(|name| table.piece(*name));
+        names.zip(self.values.iter().copied()).chain(self.label)
+    }
+
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.values.len().saturating_add(usize::from(self.label.is_some()))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Why no route was found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Miss {
-    /// No template matches (404).
+    /// No rule fits (404).
     NotFound {
         /// The API that the host and the base path belong to, if any; its CORS settings hold.
         api: Option<u32>,
     },
-    /// A template matches, and has no route for the method (405).
+    /// Some rule fits but for the method (405).
     Method {
         /// Value of `Allow` (RFC 9110 §10.2.1).
         allow: String,
-        /// The template's API.
+        /// The first such rule's API.
         api: u32,
     },
-    /// An `OPTIONS` request for a template that has no route for it: answered with 204 and `Allow`
+    /// An `OPTIONS` request that no rule takes, where some rule fits but for the method: answered with 204 and `Allow`
     /// (RFC 9110 §9.3.7).
     Options {
         /// Value of `Allow`.
         allow: String,
-        /// The template's API.
+        /// The first such rule's API.
+        api: u32,
+    },
+    /// A rule would fit the path with, or without, a slash at its end: answered with 308.
+    Slash {
+        /// That path.
+        path: String,
+        /// The rule's API.
         api: u32,
     },
     /// The plan's part that the answer needs cannot be used (503).
@@ -68,82 +118,34 @@ pub enum Miss {
 pub enum Unusable {
     /// It does not decode.
     Load(LoadError),
-    /// Two templates of an API conflict.
-    Conflict(Conflict),
-}
-
-/// An entry of the matcher that a request's host and path fit, for explain.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    /// Index into the plan's APIs.
-    pub api: u32,
-    /// The API's base path and the template, in `matchit`'s syntax.
-    pub template: String,
-    /// Its methods (`*` for any) and their routes.
-    pub methods: Vec<(String, u32)>,
-    /// What became of it.
-    pub verdict: Verdict,
-}
-
-/// What became of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The route of this index answers.
-    Won(u32),
-    /// It was the matched template, but has no route for the method.
-    Method,
-    /// A template with more specific text was matched.
-    LessSpecificPath,
-    /// An API with a longer base path was asked.
-    ShorterBase,
-    /// An API of a more specific host pattern was asked.
-    LessSpecificHost,
-    /// An API declared earlier has the same host and base path.
-    DeclaredLater,
+    /// A regular expression is none.
+    Regex(String),
 }
 
 /// The matcher of a whole plan.
 pub struct Router {
     plan: Rc<Plan>,
-    /// Exact hosts, in order of their names.
-    exact: Vec<Host>,
-    /// `*.` patterns without these two characters, in the same order.
-    wildcard: Vec<Host>,
-    /// APIs of any host.
-    any: Host,
-    /// For each API, its matcher: built at the first request that needs it, since a tree cannot be serialised.
-    matchers: Vec<OnceCell<Result<Matcher, Unusable>>>,
+    levels: Levels,
+    /// For each API, its table: decoded at the first request that needs it.
+    tables: Vec<OnceCell<Result<Table, Unusable>>>,
+    /// For each rule with conditions or a regular expression: made ready when first needed.
+    rules: Vec<OnceCell<Option<Rc<Ready>>>>,
 }
 
-/// The APIs of one host pattern.
-#[derive(Default)]
-struct Host {
-    name: String,
-    /// Whether the pattern has `*.` before the name.
-    wildcard: bool,
-    /// Base paths with their APIs, in order of the base paths; of equal ones the first declared alone.
-    bases: Vec<(String, u32)>,
-    /// Length of the longest base path, in bytes.
-    longest: usize,
+/// A hit, and where.
+struct Best<'r, 'p> {
+    api: u32,
+    table: &'r Table,
+    hit: Hit<'p>,
 }
 
 impl Router {
-    /// A router that has looked at hosts and base paths, at no route.
+    /// A router that has looked at hosts and base paths, at no rule.
     pub fn new(plan: Rc<Plan>) -> Router {
-        let (mut exact, mut wildcard, mut any) = (Vec::new(), Vec::new(), Host::default());
-        for (api, index) in plan.shared().apis.iter().zip(0_u32..) {
-            if api.hosts.is_empty() {
-                any.add(&api.base, index);
-            }
-            for pattern in &api.hosts {
-                match pattern.strip_prefix("*.") {
-                    Some(suffix) => Host::of(&mut wildcard, suffix, true).add(&api.base, index),
-                    None => Host::of(&mut exact, pattern, false).add(&api.base, index),
-                }
-            }
-        }
-        let matchers = plan.shared().apis.iter().map(|_| OnceCell::new()).collect();
-        Router { plan, exact, wildcard, any, matchers }
+        let levels = Levels::new(&plan.shared().apis);
+        let tables = plan.shared().apis.iter().map(|_| OnceCell::new()).collect();
+        let rules = (0..plan.rules()).map(|_| OnceCell::new()).collect();
+        Router { plan, levels, tables, rules }
     }
 
     /// The plan.
@@ -151,165 +153,194 @@ impl Router {
         &self.plan
     }
 
-    /// The route for a host in canonical form ([`host::canonical`]), a method, and a path in canonical form
-    /// ([`path::canonical`]).
+    /// The route for a request.
     ///
     /// The route's own rule on encoded slashes is not applied here: see [`path::permitted`].
     ///
     /// # Errors
     /// See [`Miss`].
-    pub fn find<'r, 'p>(&'r self, host: &str, method: &str, path: &'p str) -> Result<Found<'r, 'p>, Miss> {
-        let Some((api, rest)) = self.levels(host).find_map(|level| level.longest_base(path)) else {
-            return Err(Miss::NotFound { api: None });
-        };
-        let matcher = self.matcher(api).map_err(Miss::Unusable)?;
-        let Some((entry, params)) = matcher.at(rest) else {
-            return Err(Miss::NotFound { api: Some(api) });
-        };
-        let Some(index) = matcher.method(entry, method) else {
-            let allow = matcher.allow(entry);
-            return Err(match method {
-                "OPTIONS" => Miss::Options { allow, api },
-                _ => Miss::Method { allow, api },
-            });
-        };
-        let route = self.plan.route(index).map_err(|error| Miss::Unusable(Unusable::Load(error)))?;
-        Ok(Found { route, index, params })
-    }
-
-    /// Every entry that the host and the path fit, the one that was matched first, and why the others lost. Slow: for
-    /// explain, not for requests.
-    ///
-    /// # Errors
-    /// A part of the plan that cannot be used.
-    pub fn candidates(&self, host: &str, method: &str, path: &str) -> Result<Vec<Candidate>, Unusable> {
-        let mut candidates = Vec::new();
-        let mut decided = false;
-        for level in self.levels(host) {
-            let asked = level.longest_base(path).map(|(api, _)| api);
-            // Not only the first declared of each base path, as in the tables: explain shows the shadowed ones too.
-            for (api, index) in self.plan.shared().apis.iter().zip(0_u32..) {
-                let Some(rest) = level.serves(&api.hosts).then(|| below(path, &api.base)).flatten() else {
+    pub fn find<'r, 'p>(&'r self, asked: &Asked<'p, '_>) -> Result<Found<'r, 'p>, Miss> {
+        // Whether a path fits, and lacks the method.
+        let mut wrong = false;
+        for level in self.levels.of(asked.host) {
+            let mut best: Option<Best<'r, 'p>> = None;
+            for (index, path) in level.apis(asked.path) {
+                let Some((table, api, path)) = self.below(index, path).map_err(Miss::Unusable)? else {
                     continue;
                 };
-                let won = match self.matcher(index)?.at(rest) {
-                    Some((entry, _)) if !decided && asked == Some(index) => Some(entry),
-                    _ => None,
+                let walk = Walk { table, slash: api.matching.slash == Slash::Ignored };
+                let methods = Methods::of(table, asked.method, api.matching.head);
+                let Some(hit) = walk.first(path, asked, methods, &|rule| self.ready(rule), &mut wrong) else {
+                    continue;
                 };
-                let base = asked.and_then(|asked| self.plan.shared().apis.get(usize::try_from(asked).ok()?));
-                for (entry, position) in self.plan.entries(index).map_err(Unusable::Load)?.iter().zip(0_u32..)
-                {
-                    if !matches(entry.template, rest) {
+                if best.as_ref().is_none_or(|best| hit.rank < best.hit.rank) {
+                    best = Some(Best { api: index, table, hit });
+                }
+            }
+            if let Some(best) = best {
+                return self.found(asked, best).map_err(Miss::Unusable);
+            }
+        }
+        Err(self.miss(asked, wrong))
+    }
+
+    /// An API's table, the API, and the path below its base as its settings see it; `None`: they do not take this form.
+    #[allow(clippy::type_complexity)]
+    fn below<'r, 'p>(
+        &'r self,
+        index: u32,
+        path: &'p str,
+    ) -> Result<Option<(&'r Table, &'r Api, &'p str)>, Unusable> {
+        let missing = || Unusable::Load(LoadError::Missing("API of this index"));
+        let table = self.table(index)?;
+        let api = self.plan.shared().apis.get(index as usize).ok_or_else(missing)?;
+        let path = match (path, api.matching.base) {
+            ("", BaseForm::Slash) if !api.base.is_empty() => return Ok(None),
+            ("/", BaseForm::Bare) if !api.base.is_empty() => return Ok(None),
+            ("", _) => "/",
+            (path, _) => path,
+        };
+        Ok(Some((table, api, path)))
+    }
+
+    fn found<'r, 'p>(&'r self, asked: &Asked<'p, '_>, best: Best<'r, 'p>) -> Result<Found<'r, 'p>, Unusable> {
+        let missing = || Unusable::Load(LoadError::Missing("rule of this index"));
+        let brief = best.table.rules.get(best.hit.position as usize).ok_or_else(missing)?;
+        let route = self.plan.route(brief.route).map_err(Unusable::Load)?;
+        let hosts = self.plan.shared().apis.get(best.api as usize).map(|api| api.hosts.as_slice());
+        let label = host::label(hosts.unwrap_or_default(), asked.host);
+        let params = Params { table: best.table, names: brief.names, values: best.hit.values, label };
+        Ok(Found { route, index: brief.route, rule: brief.rule, params })
+    }
+
+    /// Why nothing fits. `wrong`: some path fits, and lacks the method.
+    #[cold]
+    fn miss(&self, asked: &Asked<'_, '_>, wrong: bool) -> Miss {
+        if wrong {
+            match self.allowed(asked) {
+                Ok(Some(miss)) => return miss,
+                Ok(None) => {}
+                Err(part) => return Miss::Unusable(part),
+            }
+        }
+        let api = self.belongs(asked);
+        if let Some((api, path)) = self.other_form(asked) {
+            return Miss::Slash { path, api };
+        }
+        Miss::NotFound { api }
+    }
+
+    /// The answer where some rule fits but for the method.
+    fn allowed(&self, asked: &Asked<'_, '_>) -> Result<Option<Miss>, Unusable> {
+        let mut allow: Vec<&str> = Vec::new();
+        let (mut first, mut options, mut head) = (None, true, true);
+        for level in self.levels.of(asked.host) {
+            for (index, path) in level.apis(asked.path) {
+                let Some((table, api, path)) = self.below(index, path)? else { continue };
+                let ready = |rule: &Brief| self.ready(rule);
+                let walk = Walk { table, slash: api.matching.slash == Slash::Ignored };
+                let mut fits: Vec<&Brief> = Vec::new();
+                walk.each(
+                    path,
+                    &mut |position, values| walk.regex(position, path, &ready, values),
+                    &mut |leaves, _| {
+                        fits.extend(leaves.iter().filter_map(|at| table.rules.get(*at as usize)));
+                        false
+                    },
+                );
+                for rule in fits {
+                    if rule.conditional && self.ready(rule).is_none_or(|rule| rule.failing(asked).is_some()) {
                         continue;
                     }
-                    let verdict = match () {
-                        () if decided => Verdict::LessSpecificHost,
-                        () if won == Some(position) => self
-                            .matcher(index)?
-                            .method(position, method)
-                            .map_or(Verdict::Method, Verdict::Won),
-                        () if asked == Some(index) => Verdict::LessSpecificPath,
-                        () if base.is_some_and(|base| base.base == api.base) => Verdict::DeclaredLater,
-                        () => Verdict::ShorterBase,
-                    };
-                    candidates.push(Candidate {
-                        api: index,
-                        template: format!("{}{}", api.base, entry.template),
-                        methods: entry
-                            .methods
-                            .iter()
-                            .map(|(name, route)| ((*name).to_owned(), *route))
-                            .collect(),
-                        verdict,
-                    });
+                    let names = table.methods.iter().zip(0_u32..);
+                    let names =
+                        names.filter(|(_, bit)| rule.methods & 1_u32.checked_shl(*bit).unwrap_or(0) != 0);
+                    allow.extend(names.map(|(name, _)| name.as_str()));
+                    if first.is_none() {
+                        first = Some(index);
+                        (options, head) = (api.matching.options, api.matching.head);
+                    }
                 }
             }
-            decided |= asked.is_some();
         }
-        candidates.sort_by_key(|candidate| !matches!(candidate.verdict, Verdict::Won(_) | Verdict::Method));
-        Ok(candidates)
+        let Some(api) = first else { return Ok(None) };
+        let mut list: Vec<&str> = Vec::with_capacity(allow.len().saturating_add(2));
+        let head = allow.contains(&"GET").then_some("HEAD").filter(|_| head);
+        for name in allow.into_iter().chain(head).chain(options.then_some("OPTIONS")) {
+            if !list.contains(&name) {
+                list.push(name);
+            }
+        }
+        let allow = list.join(", ");
+        let answers = options && asked.method == "OPTIONS";
+        Ok(Some(if answers { Miss::Options { allow, api } } else { Miss::Method { allow, api } }))
     }
 
-    /// The host patterns that fit, the most specific first.
-    fn levels<'r>(&'r self, host: &str) -> impl Iterator<Item = &'r Host> {
-        let exact = Host::get(&self.exact, host);
-        let mut suffix = Some(host).filter(|_| !self.wildcard.is_empty());
-        let wildcards = std::iter::from_fn(move || {
-            loop {
-                suffix = Some(suffix?.split_once('.')?.1);
-                if let Some(found) = suffix.and_then(|suffix| Host::get(&self.wildcard, suffix)) {
-                    return Some(found);
+    /// The API that a request without a route belongs to: of the most specific host, of the longest base, of the version
+    /// that is asked for.
+    fn belongs(&self, asked: &Asked<'_, '_>) -> Option<u32> {
+        self.levels.of(asked.host).find_map(|level| {
+            let mut longest: Option<(usize, u32)> = None;
+            for (index, below) in level.apis(asked.path) {
+                let depth = asked.path.len().saturating_sub(below.len());
+                let api = self.plan.shared().apis.get(index as usize)?;
+                let selected = api.selector.as_ref().is_none_or(|selector| asked::selects(selector, asked));
+                if selected && longest.is_none_or(|(known, _)| depth > known) {
+                    longest = Some((depth, index));
                 }
             }
-        });
-        exact.into_iter().chain(wildcards).chain(std::iter::once(&self.any))
-    }
-
-    fn matcher(&self, api: u32) -> Result<&Matcher, Unusable> {
-        let missing = || Unusable::Load(LoadError::Missing("API of this index"));
-        let cell = usize::try_from(api).ok().and_then(|i| self.matchers.get(i)).ok_or_else(missing)?;
-        let built = cell.get_or_init(|| {
-            let entries = self.plan.entries(api).map_err(Unusable::Load)?;
-            Matcher::new(&entries).map_err(Unusable::Conflict)
-        });
-        built.as_ref().map_err(Clone::clone)
-    }
-}
-
-impl Host {
-    fn of<'a>(hosts: &'a mut Vec<Host>, name: &str, wildcard: bool) -> &'a mut Host {
-        let at = match hosts.binary_search_by(|host| host.name.as_str().cmp(name)) {
-            Ok(at) => at,
-            Err(at) => {
-                hosts.insert(at, Host { name: name.to_owned(), wildcard, ..Host::default() });
-                at
-            }
-        };
-        #[allow(clippy::indexing_slicing)] // Found or inserted just now.
-        &mut hosts[at]
-    }
-
-    fn get<'a>(hosts: &'a [Host], name: &str) -> Option<&'a Host> {
-        hosts.binary_search_by(|host| host.name.as_str().cmp(name)).ok().and_then(|at| hosts.get(at))
-    }
-
-    fn add(&mut self, base: &str, api: u32) {
-        if let Err(at) = self.bases.binary_search_by(|(other, _)| other.as_str().cmp(base)) {
-            self.bases.insert(at, (base.to_owned(), api));
-            self.longest = self.longest.max(base.len());
-        }
-    }
-
-    /// The API with the longest base path that is a prefix of whole segments, and the path below it.
-    fn longest_base<'p>(&self, path: &'p str) -> Option<(u32, &'p str)> {
-        let ends = path.bytes().enumerate().filter(|(_, b)| *b == b'/').map(|(at, _)| at);
-        let ends = ends.chain(std::iter::once(path.len())).take_while(|end| *end <= self.longest);
-        let mut best = None;
-        for end in ends {
-            let Some((base, rest)) = path.split_at_checked(end) else { continue };
-            if let Ok(at) = self.bases.binary_search_by(|(other, _)| other.as_str().cmp(base)) {
-                best = self.bases.get(at).map(|(_, api)| (*api, if rest.is_empty() { "/" } else { rest }));
-            }
-        }
-        best
-    }
-
-    /// Whether this is a level of an API with these host patterns.
-    fn serves(&self, patterns: &[String]) -> bool {
-        if patterns.is_empty() {
-            return self.name.is_empty();
-        }
-        patterns.iter().any(|pattern| match pattern.strip_prefix("*.") {
-            Some(suffix) => self.wildcard && suffix == self.name,
-            None => !self.wildcard && *pattern == self.name,
+            longest.map(|(_, index)| index)
         })
     }
+
+    /// Where an API answers for the other form of a path by a redirect, and that form has a route.
+    fn other_form(&self, asked: &Asked<'_, '_>) -> Option<(u32, String)> {
+        let redirects = |api: &Api| api.matching.slash == Slash::Redirected;
+        if asked.path == "/" || !self.plan.shared().apis.iter().any(redirects) {
+            return None;
+        }
+        let path = match asked.path.strip_suffix('/') {
+            Some(path) => path.to_owned(),
+            None => format!("{}/", asked.path),
+        };
+        let found = self.find_other(&Asked { path: &path, ..*asked })?;
+        self.plan.shared().apis.get(found as usize).filter(|api| redirects(api))?;
+        Some((found, path))
+    }
+
+    /// The API of the route of a path, without another look at its other form.
+    fn find_other(&self, asked: &Asked<'_, '_>) -> Option<u32> {
+        self.levels.of(asked.host).find_map(|level| {
+            let mut best: Option<(u32, (u32, u8, u32))> = None;
+            for (index, path) in level.apis(asked.path) {
+                let (table, api, path) = self.below(index, path).ok()??;
+                let walk = Walk { table, slash: false };
+                let methods = Methods::of(table, asked.method, api.matching.head);
+                if let Some(hit) = walk.first(path, asked, methods, &|rule| self.ready(rule), &mut false)
+                    && best.is_none_or(|(_, rank)| hit.rank < rank)
+                {
+                    best = Some((index, hit.rank));
+                }
+            }
+            best.map(|(index, _)| index)
+        })
+    }
+
+    fn table(&self, api: u32) -> Result<&Table, Unusable> {
+        let missing = || Unusable::Load(LoadError::Missing("API of this index"));
+        let cell = self.tables.get(api as usize).ok_or_else(missing)?;
+        cell.get_or_init(|| self.plan.table(api).map_err(Unusable::Load)).as_ref().map_err(Clone::clone)
+    }
+
+    /// A rule that is made ready; `None`: it cannot be, and fits nothing.
+    fn ready(&self, brief: &Brief) -> Option<Rc<Ready>> {
+        let cell = self.rules.get(brief.rule as usize)?;
+        cell.get_or_init(|| Some(Rc::new(Ready::new(self.plan.rule(brief.rule).ok()?).ok()?))).clone()
+    }
 }
 
-/// The path below a base, if it lies below it.
-fn below<'p>(path: &'p str, base: &str) -> Option<&'p str> {
-    match path.strip_prefix(base)? {
-        "" => Some("/"),
-        rest => rest.starts_with('/').then_some(rest),
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").field("plan", &self.plan.hash()).finish_non_exhaustive()
     }
 }

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 mod template;
 #[cfg(test)]
 mod tests;
-pub use template::{MAX_PARAMS, Template, template};
+pub use template::{MAX_PARAMS, Template, groups, template};
 
 /// Longest URL accepted, in bytes: the platform's own bound.
 pub const MAX_URL: usize = 16 * 1024;
@@ -34,6 +34,15 @@ pub const MAX_URL: usize = 16 * 1024;
 pub struct Leniency {
     /// Encoded slashes (`%2F`) stay encoded and never separate segments.
     pub encoded_slashes: bool,
+}
+
+/// A raw path in which each run of slashes is one.
+pub fn merged(raw: &str) -> Cow<'_, str> {
+    if !raw.contains("//") {
+        return Cow::Borrowed(raw);
+    }
+    let mut last = '\0';
+    Cow::Owned(raw.chars().filter(|c| std::mem::replace(&mut last, *c) != '/' || *c != '/').collect())
 }
 
 /// A request URL in absolute form, taken apart and otherwise as it was sent.

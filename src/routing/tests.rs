@@ -1,3 +1,5 @@
+mod agreement;
+
 use super::*;
 use crate::plan::samples::{TestApi, api, plan};
 
@@ -7,7 +9,7 @@ fn router(apis: &[TestApi]) -> Router {
 
 /// The name of the route found, `METHOD template`, or the miss.
 fn find(router: &Router, host: &str, method: &str, path: &str) -> Result<String, Miss> {
-    router.find(host, method, path).map(|found| found.route.name.clone())
+    router.find(&Asked::of(host, method, path)).map(|found| found.route.name.clone())
 }
 
 #[test]
@@ -34,19 +36,20 @@ fn the_most_specific_host_goes_first() {
         ("[::1]", "/any", 0),
         ("", "/any", 0),
     ] {
-        assert_eq!(router.find(host, "GET", path).expect(host).route.api, api, "{host}{path}");
+        assert_eq!(router.find(&Asked::of(host, "GET", path)).expect(host).route.api, api, "{host}{path}");
     }
-    // The level that knows the base path decides, also where it has no such route.
-    assert_eq!(find(&router, "api.example.com", "GET", "/wildcard"), Err(Miss::NotFound { api: Some(1) }));
-    assert_eq!(find(&router, "a.eu.example.com", "GET", "/any"), Err(Miss::NotFound { api: Some(3) }));
-    // A host of its own without that base path leaves the request to the next level.
+    // A host without such a route leaves the request to the next level.
+    assert_eq!(find(&router, "api.example.com", "GET", "/wildcard"), Ok("GET /wildcard".to_owned()));
+    assert_eq!(find(&router, "a.eu.example.com", "GET", "/any"), Ok("GET /any".to_owned()));
+    // Where no level has one, the API of the most specific host is the one that is said to be asked.
+    assert_eq!(find(&router, "api.example.com", "GET", "/nothing"), Err(Miss::NotFound { api: Some(1) }));
     assert_eq!(find(&router, "example.com", "GET", "/nothing"), Err(Miss::NotFound { api: Some(0) }));
 }
 
 #[test]
 fn the_longest_base_of_whole_segments_goes_first() {
     let router = router(&[
-        api(&[], "/orders", &["GET /", "GET /{id}", "GET /v2/{id}"]),
+        api(&[], "/orders", &["GET /", "GET /{id}", "GET /{v}/{id}"]),
         api(&[], "/orders/v2", &["GET /", "GET /{id}"]),
         api(&["api.example.com"], "/orders/v3", &["GET /"]),
     ]);
@@ -58,6 +61,7 @@ fn the_longest_base_of_whole_segments_goes_first() {
         ("/orders/v2", Ok(1)),
         ("/orders/v2/", Ok(1)),
         ("/orders/v2/1", Ok(1)),
+        ("/orders/v3/1", Ok(0)),
         ("/orders/v2/1/2", Err(Some(1))),
         ("/orders/1/", Err(Some(0))),
         ("/ordersx", Err(None)),
@@ -66,11 +70,11 @@ fn the_longest_base_of_whole_segments_goes_first() {
         ("*", Err(None)),
         ("", Err(None)),
     ] {
-        let found = router.find("h", "GET", path).map(|found| found.route.api);
+        let found = router.find(&Asked::of("h", "GET", path)).map(|found| found.route.api);
         assert_eq!(found, expected.map_err(|api| Miss::NotFound { api }), "{path}");
     }
-    assert_eq!(router.find("api.example.com", "GET", "/orders/v2/1").unwrap().route.api, 1);
-    assert_eq!(router.find("api.example.com", "GET", "/orders/v3").unwrap().route.api, 2);
+    assert_eq!(router.find(&Asked::of("api.example.com", "GET", "/orders/v2/1")).unwrap().route.api, 1);
+    assert_eq!(router.find(&Asked::of("api.example.com", "GET", "/orders/v3")).unwrap().route.api, 2);
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn parameters_are_slices_of_the_path() {
         &["GET /{id}", "GET /{id}/items/{item}", "GET /img-{n}.png", "GET /files/{*rest}", "GET /files/"],
     )]);
     let params = |path: &str| {
-        let found = router.find("h", "GET", path).expect(path);
+        let found = router.find(&Asked::of("h", "GET", path)).expect(path);
         found.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(params("/b/7"), "id=7");
@@ -90,12 +94,12 @@ fn parameters_are_slices_of_the_path() {
     assert_eq!(params("/b/img-1.png"), "n=1");
     assert_eq!(params("/b/img-.png"), "id=img-.png");
     assert_eq!(params("/b/files/x/y/"), "rest=x/y/");
-    let found = router.find("h", "GET", "/b/7/items/8").unwrap();
+    let found = router.find(&Asked::of("h", "GET", "/b/7/items/8")).unwrap();
     assert_eq!((found.params.len(), found.params.is_empty()), (2, false));
     // A catch-all is never empty: this is the route of its own.
     assert_eq!(params("/b/files/"), "");
-    assert_eq!(router.find("h", "GET", "/b/7").unwrap().params.get("id"), Some("7"));
-    assert_eq!(router.find("h", "GET", "/b/7").unwrap().params.get("x"), None);
+    assert_eq!(router.find(&Asked::of("h", "GET", "/b/7")).unwrap().params.get("id"), Some("7"));
+    assert_eq!(router.find(&Asked::of("h", "GET", "/b/7")).unwrap().params.get("x"), None);
 }
 
 #[test]
@@ -130,17 +134,17 @@ fn methods() {
         ("get", "/a", Err(false)),
         ("*", "/a", Err(false)),
         ("", "/a", Err(false)),
-        // The matched template alone is asked, not `/{x}`.
-        ("PUT", "/a", Err(false)),
+        // A less specific path answers where the more specific one lacks the method.
+        ("PUT", "/a", Ok("PUT /{x}")),
         ("OPTIONS", "/a", Err(true)),
     ] {
         let expected = expected.map(str::to_owned).map_err(|options| {
-            let (allow, api) = allow("GET, POST, HEAD, OPTIONS");
+            let (allow, api) = allow("GET, POST, PUT, HEAD, OPTIONS");
             if options { Miss::Options { allow, api } } else { Miss::Method { allow, api } }
         });
         assert_eq!(find(&router, "h", method, path), expected, "{method} {path}");
     }
-    let (allow, api) = allow("OPTIONS");
+    let (allow, api) = allow("OPTIONS, PUT");
     assert_eq!(find(&router, "h", "HEAD", "/o"), Err(Miss::Method { allow, api }));
 }
 
@@ -149,36 +153,28 @@ fn explain_names_the_winner_and_why_the_others_lost() {
     let router = router(&[
         api(&[], "", &["GET /orders/me"]),
         api(&["api.example.com"], "/orders", &["GET /{id}", "POST /me"]),
-        api(&["api.example.com"], "", &["GET /orders/{x}"]),
+        api(&["api.example.com"], "", &["GET /orders/{x}/y", "* /orders/me"]),
         api(&["api.example.com"], "/orders", &["GET /me"]),
         api(&["*.example.com"], "/orders", &["GET /me", "GET /you"]),
         api(&["example.com"], "/orders", &["GET /me"]),
     ]);
     let verdicts = |method: &str, path: &str| {
-        let candidates = router.candidates("api.example.com", method, path).unwrap();
-        candidates.into_iter().map(|c| (c.api, c.template, c.verdict)).collect::<Vec<_>>()
+        let candidates = router.candidates(&Asked::of("api.example.com", method, path)).unwrap();
+        candidates.into_iter().map(|c| (c.api, c.rule.path.to_string(), c.verdict)).collect::<Vec<_>>()
     };
-    let me = |first| {
-        vec![
-            (1, "/orders/me".to_owned(), first),
-            (1, "/orders/{id}".to_owned(), Verdict::LessSpecificPath),
-            (2, "/orders/{x}".to_owned(), Verdict::ShorterBase),
-            (3, "/orders/me".to_owned(), Verdict::DeclaredLater),
-            (4, "/orders/me".to_owned(), Verdict::LessSpecificHost),
-            (0, "/orders/me".to_owned(), Verdict::LessSpecificHost),
+    let say = |api: u32, path: &str, verdict| (api, path.to_owned(), verdict);
+    assert_eq!(
+        verdicts("GET", "/orders/me"),
+        [
+            say(3, "/me", Verdict::Won),
+            say(2, "/orders/me", Verdict::LessSpecificMethod),
+            say(1, "/{id}", Verdict::LessSpecificPath),
+            say(4, "/me", Verdict::LessSpecificHost),
+            say(0, "/orders/me", Verdict::LessSpecificHost),
+            say(1, "/me", Verdict::Method),
+            say(5, "/me", Verdict::Host),
         ]
-    };
-    assert_eq!(verdicts("POST", "/orders/me"), me(Verdict::Won(2)));
-    assert_eq!(verdicts("GET", "/orders/me"), me(Verdict::Method));
-    assert_eq!(verdicts("GET", "/nothing"), []);
-}
-
-#[test]
-fn templates_that_conflict_make_the_api_unusable_and_no_other() {
-    let router = router(&[api(&[], "/a", &["GET /{x}", "GET /{y}"]), api(&[], "/b", &["GET /"])]);
-    let miss = router.find("h", "GET", "/a/1").unwrap_err();
-    assert!(
-        matches!(miss, Miss::Unusable(Unusable::Conflict(Conflict { ref template, .. })) if template == "/{y}")
     );
-    assert!(router.find("h", "GET", "/b").is_ok());
+    assert_eq!(verdicts("POST", "/orders/me")[0], say(1, "/me", Verdict::Won));
+    assert_eq!(verdicts("GET", "/nothing"), []);
 }

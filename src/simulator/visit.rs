@@ -19,6 +19,7 @@ pub struct Visit<'w> {
     headers: Vec<(String, String)>,
     body: Option<String>,
     address: Option<String>,
+    certificate: bool,
     answers: RefCell<Vec<Answered>>,
     /// Names of the request's fields that were asked for one by one.
     pub asked: RefCell<BTreeSet<String>>,
@@ -66,6 +67,7 @@ impl<'w> Visit<'w> {
             headers: Vec::new(),
             body: None,
             address: Some("192.0.2.1".to_owned()),
+            certificate: false,
             answers: RefCell::default(),
             asked: RefCell::default(),
         }
@@ -94,6 +96,12 @@ impl<'w> Visit<'w> {
 
     /// From an address.
     #[must_use]
+    pub fn certified(mut self) -> Self {
+        self.certificate = true;
+        self
+    }
+
+    /// The same from another address.
     pub fn from(mut self, address: &str) -> Self {
         self.address = Some(address.to_owned());
         self
@@ -221,6 +229,7 @@ impl Host for Visit<'_> {
             Fact::Colo => Some("SIM".to_owned()),
             Fact::Country => Some("NL".to_owned()),
             Fact::HasBody => self.body.as_ref().map(|_| "1".to_owned()),
+            Fact::Certificate => self.certificate.then(|| "1".to_owned()),
         }
     }
 

@@ -7,7 +7,9 @@ use crate::config::settings::{BodyText, Caller, Counters, Fake, Fakes, KeysUse, 
 use crate::event::Event;
 use crate::pipeline::explain::Question;
 use crate::pipeline::{ADMIN_TOKEN, Gateway, REQUEST_ID};
-use crate::plan::{Entry, Route, Shared, format};
+use crate::plan::compile::Output;
+use crate::plan::rule::Rule;
+use crate::plan::{Route, Shared};
 use crate::ports::Class;
 use crate::simulator::{Answered, Fault, Seen, Sent, Visit, World};
 use crate::token::Keys;
@@ -32,8 +34,8 @@ pub struct Bench {
 pub struct Parts {
     /// What all routes share.
     pub shared: Shared,
-    /// The matcher's entries of each API.
-    pub entries: Vec<Vec<crate::plan::compile::OwnedEntry>>,
+    /// The rules of each API.
+    pub rules: Vec<Vec<Rule>>,
     /// The routes.
     pub routes: Vec<Route>,
 }
@@ -43,7 +45,7 @@ impl Parts {
     pub fn of(compiled: &Compiled) -> Parts {
         Parts {
             shared: compiled.shared.clone(),
-            entries: compiled.entries.clone(),
+            rules: compiled.rules.clone(),
             routes: compiled.routes.clone(),
         }
     }
@@ -55,25 +57,16 @@ impl Bench {
     /// # Errors
     /// A plan that cannot be written.
     pub fn new(parts: Parts) -> Result<Bench, String> {
-        let Parts { mut shared, entries, routes } = parts;
+        let Parts { mut shared, rules, routes } = parts;
         shared.gateway.sample = 1000;
         for issuer in &mut shared.issuers {
             if matches!(issuer.keys, Keys::Inline(_)) {
                 issuer.keys = Keys::Inline(mint::key_set(issuer, &[mint::CURRENT.to_owned()]));
             }
         }
-        let entries: Vec<Vec<Entry<'_>>> = entries
-            .iter()
-            .map(|api| {
-                api.iter()
-                    .map(|(template, methods)| Entry {
-                        template,
-                        methods: methods.iter().map(|(method, route)| (method.as_str(), *route)).collect(),
-                    })
-                    .collect()
-            })
-            .collect();
-        let plan = format::write(&shared, &entries, &routes).map_err(|error| error.to_string())?;
+        let output = Output { shared, rules, routes, ..Output::default() };
+        let plan = output.write()?;
+        let Output { shared, routes, .. } = output;
         Ok(Bench { plan, shared, routes })
     }
 }

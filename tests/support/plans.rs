@@ -1,6 +1,8 @@
 //! Plans for tests and benches: APIs given as host patterns, base path and `METHOD template` lines.
 
-use super::tollgate::plan::{Action, Api, Entry, Forward, Plan, Route, Shared, Source, format};
+use super::tollgate::plan::compile::Output;
+use super::tollgate::plan::rule::{Pattern, Rule};
+use super::tollgate::plan::{Action, Api, Forward, Matching, Plan, Route, Shared, Source};
 use super::tollgate::policy::{headers::Headers, lifecycle::Lifecycle, timeout::Timeout};
 use super::tollgate::routing::path::{Leniency, template};
 
@@ -13,9 +15,6 @@ pub struct TestApi {
     /// Method and template of each route.
     pub routes: Vec<(String, String)>,
 }
-
-/// Templates of an API with their methods and routes.
-type Table<'a> = Vec<(String, Vec<(&'a str, u32)>)>;
 
 /// An API from `METHOD template` lines.
 pub fn api(hosts: &[&str], base: &str, routes: &[&str]) -> TestApi {
@@ -62,43 +61,43 @@ pub fn route(api: u32, method: &str, template: &str) -> Route {
     }
 }
 
+/// What a plan says of an API with these host patterns and this base path.
+pub fn head(index: u32, hosts: &[String], base: &str) -> Api {
+    Api {
+        name: format!("api{index}"),
+        owner: "team".into(),
+        version: "v1".into(),
+        status: Lifecycle::Current,
+        hosts: hosts.to_vec(),
+        base: base.to_owned(),
+        matching: Matching::default(),
+        selector: None,
+        cors: None,
+        source: Source::default(),
+    }
+}
+
 /// The bytes of a plan with these APIs.
 pub fn bytes(apis: &[TestApi]) -> Vec<u8> {
     let mut shared = Shared::default();
     let mut routes = Vec::new();
-    let mut tables: Vec<Table<'_>> = Vec::new();
+    let mut rules: Vec<Vec<Rule>> = Vec::new();
     for (api, index) in apis.iter().zip(0_u32..) {
-        shared.apis.push(Api {
-            name: format!("api{index}"),
-            owner: "team".into(),
-            version: "v1".into(),
-            status: Lifecycle::Current,
-            hosts: api.hosts.clone(),
-            base: api.base.clone(),
-            cors: None,
-            source: Source::default(),
-        });
-        let mut table = Table::new();
-        let mut places = std::collections::HashMap::new();
+        shared.apis.push(head(index, &api.hosts, &api.base));
+        let mut own = Vec::new();
         for (method, source) in &api.routes {
-            let number = u32::try_from(routes.len()).expect("fewer routes");
-            routes.push(route(index, method, source));
-            let text = template(source).expect("template").text;
-            let place = *places.entry(text.clone()).or_insert_with(|| {
-                table.push((text, Vec::new()));
-                table.len() - 1
+            own.push(Rule {
+                route: u32::try_from(routes.len()).expect("fewer routes"),
+                path: Pattern::Template(template(source).expect("template").text),
+                methods: if method == "*" { Vec::new() } else { vec![method.clone()] },
+                conditions: Vec::new(),
+                priority: 0,
             });
-            table[place].1.push((method, number));
+            routes.push(route(index, method, source));
         }
-        tables.push(table);
+        rules.push(own);
     }
-    let entries: Vec<Vec<Entry<'_>>> = tables
-        .iter()
-        .map(|table| {
-            table.iter().map(|(template, methods)| Entry { template, methods: methods.clone() }).collect()
-        })
-        .collect();
-    format::write(&shared, &entries, &routes).expect("a small plan")
+    Output { shared, rules, routes, ..Output::default() }.write().expect("a small plan")
 }
 
 /// A loaded plan with these APIs.

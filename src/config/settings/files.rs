@@ -1,7 +1,7 @@
 //! The two kinds of files.
 
 use super::*;
-use crate::config::units::{Date, Host, Link, Match};
+use crate::config::units::{Date, Host, Link};
 use indexmap::IndexMap;
 
 /// `routes/gateway.yaml`: what all APIs share.
@@ -32,6 +32,8 @@ pub struct GatewayFile {
     /// Believe inbound `Forwarded` and `X-Forwarded-*`: only where another proxy that sets them stands in front.
     /// Spellings with `_` (`X_Forwarded_For`), which many origins cannot tell from these, never pass. Default: false.
     pub trust_forwarded: Option<bool>,
+    /// What paths and methods may look like, for every API.
+    pub matching: Option<Matching>,
     /// What every route must have. An exception carries `because:` where it is made.
     #[serde(default)]
     pub require: Vec<Requirement>,
@@ -67,6 +69,8 @@ pub struct ApiFile {
     pub hosts: Vec<Host>,
     /// Path before all its templates, e.g. `/orders/v2`. Default: none.
     pub base: Option<String>,
+    /// What its paths and methods may look like.
+    pub matching: Option<Matching>,
     /// The upstream of its routes, unless a route names another.
     pub upstream: Option<UpstreamUse>,
     /// What its routes may name beside those of gateway.yaml.
@@ -121,6 +125,13 @@ pub struct Version {
     pub sunset: Option<Date>,
     /// A page about the deprecation (`Link` with `rel="deprecation"`). Only with `deprecated`.
     pub link: Option<Link>,
+    /// Where requests say that they mean this version, where host and base path alone do not say it.
+    pub from: Option<VersionFrom>,
+    /// What they say there. Only with `from`. Default: the version's name.
+    #[schemars(length(min = 1, max = 16))]
+    pub values: Option<Vec<String>>,
+    /// Requests that say nothing there mean this version. Only with `from`; at most one version of an API. Default: false.
+    pub default: Option<bool>,
     /// The URL of the version that follows (`Link` with `rel="successor-version"`). Not with `current`.
     pub successor: Option<Link>,
 }
@@ -141,9 +152,12 @@ pub enum Status {
 /// One route.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Route {
-    /// Methods and path template below `base`.
+    /// Which requests belong to it: methods and path, such as `GET /{id}`; a mapping with all conditions; or a list of
+    /// either, of which any may fit.
     #[serde(rename = "match")]
-    pub matches: Match,
+    pub matches: Matches,
+    /// Decides between routes that tie in all else and can fit the same request: the higher goes first. Default: 0.
+    pub priority: Option<i32>,
     /// The upstream, if not the file's.
     pub upstream: Option<UpstreamUse>,
     /// The path and query sent upstream, with `{name}` for captured parameters, or `{ path, prefix, host }`. Default: the

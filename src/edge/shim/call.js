@@ -18,6 +18,10 @@ const LAST_WORD = '{"title":"Gateway fault","status":500}';
  * @param {any} end */
 const answered = (end) => (end instanceof Call ? end.overdue() : end);
 
+/** Whether the client showed a certificate that the platform verified and nobody has revoked.
+ * @param {any} auth `cf.tlsClientAuth` */
+const verified = (auth) => auth?.certVerified === "SUCCESS" && auth.certRevoked !== "1";
+
 /** One request, and what it holds. */
 export class Call {
   /** @param {Request} request @param {any} env @param {ExecutionContext} ctx */
@@ -61,6 +65,7 @@ export class Call {
     if (fact === 0 && env.TOLLGATE_CLIENT_ADDRESS) return request.headers.get(env.TOLLGATE_CLIENT_ADDRESS);
     // Reading `cf` parses it: asked only for what no header says.
     const cf = /** @type {any} */ (request.cf);
+    if (fact === 4) return verified(cf?.tlsClientAuth) ? "1" : null;
     return fact === 0 ? cf?.clientIp : fact === 1 ? cf?.colo : cf?.country;
   }
 

@@ -95,6 +95,7 @@ impl Host for Paper<'_> {
                 let declared = length.is_some_and(|length| length.trim() != "0");
                 (self.question.body || chunked || declared).then(|| "1".to_owned())
             }
+            Fact::Certificate => self.question.certificate.then(|| "1".to_owned()),
             Fact::Colo | Fact::Country => None,
         }
     }

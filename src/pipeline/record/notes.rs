@@ -1,6 +1,6 @@
 //! What the pipeline notes of itself beside phases and reads. Each is a branch where nothing is recorded.
 
-use super::super::admit::Request;
+use super::super::admit::{Request, Seen};
 use super::super::exchange::Exchange;
 use super::super::limits::Held;
 use super::shown::{Subject, cut, query};
@@ -116,27 +116,33 @@ impl<H: Host> Exchange<'_, H> {
 }
 
 /// Routes that the request fits in part or less well, and why they lose.
-pub fn near_misses<H: Host>(router: &Router, request: &Request<'_>, _host: &H) -> Vec<NearMiss> {
+pub fn near_misses<H: Host>(router: &Router, request: &Request<'_>, host: &H) -> Vec<NearMiss> {
     let shared = router.plan().shared();
-    let candidates = router.candidates(&request.host, request.method, &request.path).unwrap_or_default();
-    let lost = candidates.into_iter().filter(|candidate| !matches!(candidate.verdict, Verdict::Won(_)));
+    let candidates = router.candidates(&request.asked(Some(&Seen(host)))).unwrap_or_default();
+    let lost = candidates.into_iter().filter(|candidate| candidate.verdict != Verdict::Won);
     lost.filter_map(|candidate| {
         let api = shared.apis.get(candidate.api as usize)?;
-        let (_, first) = candidate.methods.first()?;
-        let route = router.plan().route(*first).ok()?;
+        let route = router.plan().route(candidate.rule.route).ok()?;
         let why = match candidate.verdict {
-            Verdict::Won(_) => String::new(),
-            Verdict::Method => format!("the most specific path, but without a route for {}", request.method),
-            Verdict::LessSpecificPath => "another path of this API is more specific".to_owned(),
-            Verdict::ShorterBase => "an API with a longer base path was asked".to_owned(),
-            Verdict::LessSpecificHost => "an API of a more specific host was asked".to_owned(),
-            Verdict::DeclaredLater => "an API declared earlier has the same host and base path".to_owned(),
+            Verdict::Won => "",
+            Verdict::Host => "it is for another host",
+            Verdict::Method => &format!("it does not take {}", request.method),
+            Verdict::Condition(index) => match candidate.rule.conditions.get(index) {
+                Some(condition) => &format!("it asks that {condition}"),
+                None => "a condition does not hold",
+            },
+            Verdict::LessSpecificHost => "a route of a more specific host goes first",
+            Verdict::LessSpecificPath => "a route with a more specific path goes first",
+            Verdict::LessSpecificMethod => "a route that names the method goes first",
+            Verdict::FewerHeaders => "a route with more conditions on header fields goes first",
+            Verdict::FewerQueries => "a route with more conditions on the query goes first",
+            Verdict::LowerPriority => "a route of higher priority goes first",
         };
         Some(NearMiss {
             route: format!("{}/{}/{}", api.name, api.version, route.name),
-            template: candidate.template,
-            methods: candidate.methods.into_iter().map(|(method, _)| method).filter(|m| m != "*").collect(),
-            why,
+            template: format!("{}{}", api.base, candidate.rule.path),
+            methods: candidate.rule.methods,
+            why: why.to_owned(),
             place: shared.place(&route.source),
         })
     })

@@ -100,7 +100,9 @@ impl Subject<'_> {
                 if public { Sensitivity::Public } else { Sensitivity::Hidden }
             }
             Subject::Fact(fact) => match fact {
-                Fact::Address | Fact::Colo | Fact::Country | Fact::HasBody => Sensitivity::Public,
+                Fact::Address | Fact::Colo | Fact::Country | Fact::HasBody | Fact::Certificate => {
+                    Sensitivity::Public
+                }
             },
             Subject::Secret(_) | Subject::Claim(_) => Sensitivity::Hidden,
             Subject::Own(_) => Sensitivity::Public,
@@ -114,6 +116,7 @@ impl Subject<'_> {
             Subject::Fact(Fact::Colo) => "colo".to_owned(),
             Subject::Fact(Fact::Country) => "country".to_owned(),
             Subject::Fact(Fact::HasBody) => "has a body".to_owned(),
+            Subject::Fact(Fact::Certificate) => "client certificate".to_owned(),
             Subject::Secret(name) => format!("secret {name}"),
             Subject::Claim(name) => format!("claim {name}"),
             Subject::Own(name) => (*name).to_owned(),

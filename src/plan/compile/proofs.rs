@@ -6,10 +6,8 @@ use std::collections::BTreeSet;
 
 impl Compiler<'_> {
     pub(super) fn proofs(&mut self) {
-        self.template_conflicts();
         if !self.baseless {
             self.twin_apis();
-            self.shadowed_routes();
         }
         self.idle_limits();
         let unused: Vec<(&'static str, String, Place)> =
@@ -44,6 +42,9 @@ impl Compiler<'_> {
                     }
                 };
                 let Some(host) = host.filter(|_| api.base == other.base) else { continue };
+                if api.name == other.name && self.versions(i, j) {
+                    continue;
+                }
                 let key = |api: usize| {
                     let given = self.input.apis.get(api).is_some_and(|(_, file)| file.base.is_some());
                     Place::new(self.file_of(api), &[if given { "base" } else { "api" }])
@@ -58,82 +59,6 @@ impl Compiler<'_> {
                 );
                 self.error("conflict", &place, message, help);
             }
-        }
-    }
-
-    /// Templates of an API that the same path could match with neither the more specific, by trying the very router.
-    fn template_conflicts(&mut self) {
-        for api in 0..self.out.entries.len() {
-            let mut router = matchit::Router::new();
-            let templates: Vec<String> = self
-                .out
-                .entries
-                .get(api)
-                .into_iter()
-                .flatten()
-                .map(|(template, _)| template.clone())
-                .collect();
-            for template in templates {
-                let Err(error) = router.insert(template.as_str(), ()) else { continue };
-                let place = |text: &str| {
-                    let fact = self.facts.iter().find(|fact| fact.api == api && fact.template == text);
-                    fact.map(|fact| fact.place.clone())
-                };
-                let Some(mine) = place(&template) else { continue };
-                let (message, help) = match &error {
-                    matchit::InsertError::Conflict { with } => {
-                        let other = place(with);
-                        let at =
-                            other.as_ref().map_or(String::new(), |other| format!(" ({})", self.named(other)));
-                        (
-                            format!(
-                                "`{template}` and `{with}`{at} can match the same path, with neither the more specific"
-                            ),
-                            "use the same parameter names for the same template, or other literal text",
-                        )
-                    }
-                    error => (error.to_string(), ""),
-                };
-                self.error("conflict", &mine.key("match"), message, help);
-            }
-        }
-    }
-
-    /// Routes whose paths all lie under the longer base path of another API on the same hosts.
-    fn shadowed_routes(&mut self) {
-        let mut found = Vec::new();
-        for (number, fact) in self.facts.iter().enumerate() {
-            let Some(api) = self.out.shared.apis.get(fact.api) else { continue };
-            // Literal segments that every path of the template begins with.
-            let segments = fact.template.split('/').skip(1);
-            let literal: Vec<&str> = segments.take_while(|segment| !segment.contains(['{', '}'])).collect();
-            let prefix = literal.iter().fold(api.base.clone(), |path, segment| format!("{path}/{segment}"));
-            for (other_index, other) in self.out.shared.apis.iter().enumerate() {
-                let below = prefix
-                    .strip_prefix(other.base.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-                let covers = if api.hosts.is_empty() {
-                    other.hosts.is_empty()
-                } else {
-                    api.hosts.iter().all(|host| other.hosts.contains(host))
-                };
-                if other_index != fact.api && other.base.len() > api.base.len() && below && covers {
-                    found.push((number, other_index));
-                }
-            }
-        }
-        for (number, other) in found {
-            let Some(place) = self.facts.get(number).map(|fact| fact.place.clone()) else { continue };
-            let Some(api) = self.out.shared.apis.get(other) else { continue };
-            let message = format!(
-                "no request reaches this route: `{}` belongs to `{}` {}",
-                api.base, api.name, api.version
-            );
-            let help = format!(
-                "see {}; move the route there, or change one of the base paths",
-                self.named(&Place::new(self.file_of(other), &["base"]))
-            );
-            self.error("conflict", &place.key("match"), message, help);
         }
     }
 

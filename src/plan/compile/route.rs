@@ -12,7 +12,7 @@ use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::body::Body;
 use crate::policy::headers::{Edit, Headers};
 use crate::policy::timeout::Timeout;
-use crate::routing::path::{Leniency, template};
+use crate::routing::path::Leniency;
 
 /// Which way edited headers go.
 #[derive(Clone, Copy)]
@@ -52,18 +52,13 @@ impl<'a> Compiler<'a> {
             Layer { settings: &written_in.defaults, place: Place::new(file, &["defaults"]) },
             Layer { settings: &gateway.defaults, place: Place::new(gateway_file, &["defaults"]) },
         ]);
-        let (methods, source) = &route.matches.0;
-        let template = match template(source) {
-            Ok(template) => template,
-            Err(message) => {
-                self.error("bad-template", &place.key("match"), message, "");
-                return;
-            }
-        };
+        let matched = self.matched(&route.matches, route.priority.unwrap_or(0), &place);
+        let Some(matched) = matched else { return };
+        let template = &matched.template;
         let auth = self.auth(scope, &layers, &place);
         let limits = self.limits_of(scope, &layers, auth.as_ref(), &place);
         let https = self.https(&layers, &place);
-        let mut cache = self.cache_of(scope, &layers, auth.as_ref(), methods, &place);
+        let mut cache = self.cache_of(scope, &layers, auth.as_ref(), matched.takes("GET"), &place);
         if !route.forwards() {
             // Only an upstream's answer is ever stored: a default does not concern others, a rule of its own is a mistake.
             let own = layers.nearest(|s| s.cache.as_ref()).filter(|(_, layer)| layer.place == place);
@@ -85,10 +80,9 @@ impl<'a> Compiler<'a> {
         self.no_claims(&headers, auth.as_ref(), &place);
         headers.response.splice(0..0, security);
         let paths = layers.nearest(|s| s.paths.as_ref());
-        let ground = Ground { auth: auth.as_ref(), timeout, template: &template };
+        let ground = Ground { auth: auth.as_ref(), timeout, template };
         let action = self.action(scope, written_in, route, &ground, &layers, &place);
         let base = self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default();
-        let index = u32::try_from(self.out.routes.len()).unwrap_or(u32::MAX);
         for (name, _) in auth.iter().flat_map(|auth| &auth.claim_headers) {
             if !self.out.shared.claim_headers.contains(name) {
                 self.out.shared.claim_headers.push(name.clone());
@@ -102,7 +96,7 @@ impl<'a> Compiler<'a> {
             name: name.to_owned(),
             api,
             source: self.source(&place),
-            template: format!("{base}{source}"),
+            template: format!("{base}{}", template.text),
             https: https && self.input.environment != "dev",
             paths: Leniency {
                 encoded_slashes: paths.and_then(|(paths, _)| paths.encoded_slashes).unwrap_or(false),
@@ -120,47 +114,11 @@ impl<'a> Compiler<'a> {
             hsts,
             maintenance,
         });
-        self.enter(api, index, methods, &template.text, &place);
-        self.facts.push(RouteFact {
-            api: usize::try_from(api).unwrap_or(usize::MAX),
-            place,
-            template: template.text,
-        });
-    }
-
-    /// Adds the route to the matcher's entries of its API.
-    fn enter(&mut self, api: u32, index: u32, methods: &[String], text: &str, place: &Place) {
-        let mut clashes = Vec::new();
-        if let Some(entries) = usize::try_from(api).ok().and_then(|api| self.out.entries.get_mut(api)) {
-            let entry = match entries.iter().position(|(known, _)| known == text) {
-                Some(position) => entries.get_mut(position),
-                None => {
-                    entries.push((text.to_owned(), Vec::new()));
-                    entries.last_mut()
-                }
-            };
-            if let Some((_, routes)) = entry {
-                for method in methods {
-                    match routes.iter().find(|(known, _)| known == method) {
-                        Some((_, other)) => clashes.push((method.clone(), *other)),
-                        None => routes.push((method.clone(), index)),
-                    }
-                }
-            }
+        let api = usize::try_from(api).unwrap_or(usize::MAX);
+        if let Some(rules) = self.out.rules.get_mut(api) {
+            rules.extend(matched.rules);
         }
-        for (method, other) in clashes {
-            let other = usize::try_from(other)
-                .ok()
-                .and_then(|other| self.facts.get(other))
-                .map(|fact| fact.place.clone());
-            let Some(other) = other else { continue };
-            let name = other.path.last().cloned().unwrap_or_default();
-            let method = if method == "*" { "ANY" } else { &method };
-            let message = format!("`{method} {text}` is matched by the route `{name}` already");
-            let help =
-                format!("the other is {}; remove one, or change its method or template", self.named(&other));
-            self.error("conflict", &place.key("match"), message, help);
-        }
+        self.facts.push(RouteFact { api, place });
     }
 
     fn cache_of(
@@ -168,7 +126,7 @@ impl<'a> Compiler<'a> {
         scope: usize,
         layers: &Layers<'a>,
         auth: Option<&Auth>,
-        methods: &[String],
+        gets: bool,
         place: &Place,
     ) -> Option<cache::Rule> {
         let (cache, layer) = layers.nearest(|s| s.cache.as_ref())?;
@@ -184,7 +142,7 @@ impl<'a> Compiler<'a> {
             CacheUse::Inline(rule) => (rule, at.clone()),
         };
         // Only GET is cached: a default does not concern other routes, a rule of their own is a mistake.
-        if !methods.iter().any(|method| method == "GET" || method == "*") {
+        if !gets {
             if own {
                 self.error("never-applies", &at, "only `GET` is cached", "remove `cache`, or match `GET`");
             }

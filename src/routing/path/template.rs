@@ -2,13 +2,13 @@
 
 use super::{Leniency, canonical, encode};
 
-/// Most parameters of one template. (`matchit` gives up at 26.)
+/// Most parameters of one path.
 pub const MAX_PARAMS: usize = 16;
 
 /// A checked template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// In `matchit`'s syntax, literal text in the canonical form of [`canonical`].
+    /// The template, literal text in the canonical form of [`canonical`]: braces are those of parameters.
     pub text: String,
     /// Names of the parameters in order.
     pub params: Vec<String>,
@@ -68,6 +68,12 @@ pub fn template(source: &str) -> Result<Template, String> {
         Ok(_) => Err("the template has no canonical form".into()),
         Err(fault) => Err(format!("no request can have such a path: {}", fault.detail)),
     }
+}
+
+/// Names of a regular expression's groups, in order; none if it is no regular expression.
+pub fn groups(source: &str) -> Vec<String> {
+    let regex = regex_lite::Regex::new(source).ok();
+    regex.iter().flat_map(|regex| regex.capture_names()).flatten().map(str::to_owned).collect()
 }
 
 /// Adds a parameter's name.
