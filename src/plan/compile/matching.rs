@@ -21,6 +21,12 @@ pub(super) struct Matched {
 }
 
 impl Matched {
+    /// Every method that some rule takes; `*` for any.
+    pub fn methods(&self) -> Vec<String> {
+        let any = self.rules.iter().any(|rule| rule.methods.is_empty()).then(|| "*".to_owned());
+        self.rules.iter().flat_map(|rule| rule.methods.iter().cloned()).chain(any).collect()
+    }
+
     /// Whether some rule takes a method.
     pub fn takes(&self, method: &str) -> bool {
         self.rules.iter().any(|rule| rule.methods.is_empty() || rule.methods.iter().any(|own| own == method))

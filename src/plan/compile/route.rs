@@ -74,7 +74,7 @@ impl<'a> Compiler<'a> {
             body = Some(Body { max: bounds.max.0 });
         }
         let maintenance = self.maintenance(&layers);
-        let csrf = self.csrf(cors, methods, &layers, &place);
+        let csrf = self.csrf(cors, &matched.methods(), &layers, &place);
         let (hsts, security) = self.security(&layers);
         let mut headers = self.headers(&layers);
         self.no_claims(&headers, auth.as_ref(), &place);
