@@ -21,13 +21,13 @@ setup_rust() {
   command -v cc >/dev/null || missing "a C compiler" "apt-get install -y build-essential"
 }
 
+# setup_wasm [TARGET]: the Rust target of the gateway at the edge, or another one.
 setup_wasm() {
-  local installed
-  installed=$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown
-  [ -d "$installed" ] && return
-  say "adding the Rust target wasm32-unknown-unknown"
-  command -v rustup >/dev/null || missing "the Rust target wasm32-unknown-unknown" "install Rust by rustup, then: rustup target add wasm32-unknown-unknown"
-  rustup target add wasm32-unknown-unknown >&2 || missing "the Rust target wasm32-unknown-unknown" "rustup target add wasm32-unknown-unknown"
+  local name=${1:-wasm32-unknown-unknown}
+  [ -d "$(rustc --print sysroot)/lib/rustlib/$name" ] && return
+  say "adding the Rust target $name"
+  command -v rustup >/dev/null || missing "the Rust target $name" "install Rust by rustup, then: rustup target add $name"
+  rustup target add "$name" >&2 || missing "the Rust target $name" "rustup target add $name"
 }
 
 # Wrangler needs Node 22; npm's `node` package brings it, so that any Node from 18 on will do to begin with.
@@ -71,7 +71,7 @@ free_port() {
 
 # What each clone makes for itself and git ignores: the development issuer's key and the admin token.
 setup_secrets() {
-  node scripts/dev-secrets.mjs
+  node package/lib/secrets.mjs
 }
 
 # A hash of everything that cargo compiles.
@@ -91,3 +91,6 @@ build_command() {
   put "${CARGO_TARGET_DIR:-target}/debug/tollgate" build/bin/tollgate
   echo "$inputs" >build/bin/.inputs
 }
+
+# launch SUBCOMMAND…: what the command leaves to Node, as the npm package does it, by this clone's own command.
+launch() { TOLLGATE_COMMAND="$PWD/build/bin/tollgate" exec node package/bin/tollgate.mjs "$@"; }

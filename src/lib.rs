@@ -5,7 +5,7 @@
 //!
 //! | module | what it is | may use |
 //! | --- | --- | --- |
-//! | `config` | route files as people write them (`cli`) | `cache`, `fault`, `limit`, `plan`, `policy`, `routing`, `token` |
+//! | `config` | route files as people write them (`cli`) | `cache`, `fault`, `limit`, `outside`, `plan`, `policy`, `routing`, `token` |
 //! | [`fault`] | everything that can go wrong, as one closed list | nothing |
 //! | [`header`] | header fields seen through a view, and their small grammars | `policy::headers` |
 //! | [`sql`] | the port of an object to its storage | nothing |

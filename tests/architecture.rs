@@ -212,6 +212,17 @@ fn unsafe_code_stands_at_the_boundaries_only() {
     }
 }
 
+/// `cfg(feature = "cli")` alone says what belongs to the command: it is wasm as well.
+#[test]
+fn one_condition_tells_command_and_edge_apart() {
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(file, text)| file != "lib.rs" && code(text).contains("target_arch"))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(found.is_empty(), "say #[cfg(feature = \"cli\")] in {}", found.join(", "));
+}
+
 /// As wasm for Node, the command has no processes, sockets or threads of its own.
 #[test]
 fn the_command_reaches_outside_by_one_module_only() {
@@ -219,7 +230,10 @@ fn the_command_reaches_outside_by_one_module_only() {
         ["ring::", "rusqlite::", "ureq::", "std::process::{Command", "thread::spawn", "net::Tcp"];
     for (file, text) in sources().iter().filter(|(file, _)| !file.starts_with("outside/")) {
         let code = code(text);
-        let calls = ["process::Command", "process::id"].iter().any(|name| code.contains(name));
+        let calls =
+            ["process::Command", "process::id", "fs::canonicalize", "env::split_paths", "env::current_exe"]
+                .iter()
+                .any(|name| code.contains(name));
         let begins =
             |at: usize| !code.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
         let crates = THERE_IS_NONE.iter().any(|name| code.match_indices(name).any(|(at, _)| begins(at)));

@@ -74,7 +74,7 @@ impl Compile {
 }
 
 /// Writes beside `path` and renames, so that whoever watches never reads half a plan.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// Subcommands in the order and groups of the help. Others follow by themselves.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Every day", &["dev", "check", "test", "explain", "diff", "deploy"]),
-    ("Route files", &["init", "import", "migrate", "failures", "compile"]),
+    ("Route files", &["init", "import", "migrate", "failures", "compile", "build"]),
     ("A running gateway", &["verify", "why", "debug-token", "token"]),
     ("This command", &["completion", "help"]),
 ];

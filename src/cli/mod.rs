@@ -1,9 +1,13 @@
 //! The `tollgate` command: one file per subcommand.
 
+mod build;
 mod check;
 mod compile;
 mod completion;
+mod deploy;
+mod dev;
 mod explain;
+mod init;
 mod manual;
 mod output;
 mod test;
@@ -42,10 +46,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Build(build::Build),
     Check(check::Check),
     Compile(compile::Compile),
     Completion(completion::Completion),
+    Deploy(deploy::Deploy),
+    Dev(dev::Dev),
     Explain(explain::Explain),
+    Init(init::Init),
     Test(test::Test),
     Token(token::Token),
     Why(why::Why),
@@ -63,10 +71,14 @@ pub fn run() -> ExitCode {
     };
     output::choose(cli.color);
     match cli.command {
+        Command::Build(build) => build.run(),
         Command::Check(check) => check.run(),
         Command::Compile(compile) => compile.run(),
         Command::Completion(completion) => completion.run(command),
+        Command::Deploy(deploy) => deploy.run(),
+        Command::Dev(dev) => dev.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Init(init) => init.run(),
         Command::Test(test) => test.run(),
         Command::Token(token) => token.run(),
         Command::Why(why) => why.run(),
@@ -93,8 +105,8 @@ impl RoutesArgs {
             return self.routes.clone();
         }
         let listed = std::env::var_os("TOLLGATE_ROUTES").unwrap_or_default();
-        let listed: Vec<PathBuf> =
-            std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()).collect();
+        let mut listed = tollgate::outside::split_paths(&listed);
+        listed.retain(|folder| !folder.as_os_str().is_empty());
         if listed.is_empty() { vec!["routes".into()] } else { listed }
     }
 

@@ -16,7 +16,7 @@ use tollgate::suite::{self, Choice, Coverage, Ran, Report};
 ///
 /// Nothing is sent and nobody is asked: origins, issuers, counters and the clock are made up. Ends with 0 if every test
 /// passed, 1 if one failed or less is covered than --coverage-min wants, 2 if nothing could be run.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(after_help = "Examples:
   tollgate test
   tollgate test orders --watch

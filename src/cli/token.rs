@@ -11,7 +11,7 @@ use tollgate::token::{Algorithm, Issuer, native::DevelopmentKey};
 
 /// Mints a token of the development issuer and prints it, and nothing else, on standard output.
 ///
-/// The key is .dev/issuer.json, which scripts/dev makes for each clone; `iss` and `aud` come from the issuer that the
+/// The key is .dev/issuer.json, which the first start of `tollgate dev` makes; `iss` and `aud` come from the issuer that the
 /// route files mark with `development: true`. An environment without such an issuer is refused.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -91,7 +91,7 @@ impl Token {
         let claims = self.claims(&issuer).map_err(|why| misused(&why))?;
         let failed = |why: &dyn std::fmt::Display| {
             eprintln!(
-                "{}: {why}; `node scripts/dev-secrets.mjs` makes it, and scripts/dev calls that",
+                "{}: {why}; the first start of `tollgate dev` (in a clone of Tollgate: scripts/dev) makes it",
                 self.key.display()
             );
             ExitCode::FAILURE

@@ -2,6 +2,7 @@
 
 use super::problem::{Problem, Severity, Span};
 use super::tree::{self, MAX_BYTES, Node, Value};
+use crate::outside;
 use crate::plan::compile::{File, problem};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -96,7 +97,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Files, Box<Problem>> {
         files.dev_vars = std::fs::read_to_string(beside.join(".dev.vars")).ok();
         let here = if beside.as_os_str().is_empty() { Path::new(".") } else { &beside };
         let plain = || normal(&std::env::current_dir().unwrap_or_default(), here);
-        files.beside = std::fs::canonicalize(here).unwrap_or_else(|_| plain());
+        files.beside = outside::real_path(here).unwrap_or_else(|_| plain());
     }
     files.folders = found.into_iter().map(|(_, real)| real).collect();
     Ok(files)
@@ -130,7 +131,7 @@ pub fn normal(base: &Path, path: &Path) -> PathBuf {
 fn add(folder: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Box<Problem>> {
     let name = folder.display().to_string();
     // As wasm for Node there are no real paths; then the one that was given has to do.
-    let real = std::fs::canonicalize(folder).or_else(|error| match error.kind() {
+    let real = outside::real_path(folder).or_else(|error| match error.kind() {
         std::io::ErrorKind::Unsupported => std::env::current_dir().map(|here| normal(&here, folder)),
         _ => Err(error),
     });

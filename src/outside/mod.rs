@@ -18,7 +18,9 @@ mod signatures;
 #[cfg(not(target_os = "wasi"))]
 mod signers;
 
-pub use here::{Database, PrivateKey, Signer, begin, fetch, hand_over, hmac_sha256, run, verify};
+pub use here::{
+    Database, PrivateKey, Signer, begin, fetch, hand_over, hmac_sha256, real_path, run, split_paths, verify,
+};
 
 /// A request to another host. Redirects are not followed: a credential is for the host that was named.
 #[derive(Clone, Debug)]

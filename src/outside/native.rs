@@ -6,11 +6,26 @@ use super::{Answer, Ended, Failed, Program, Request};
 use crate::sql::{SqlError, Value};
 use rusqlite::types::{Value as Stored, ValueRef};
 use rusqlite::{Connection, Error};
+use std::ffi::OsStr;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// To be called first thing in `main`.
 pub fn begin() {}
+
+/// The path with all links followed, from the root.
+///
+/// # Errors
+/// There is nothing at this path.
+pub fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+    std::fs::canonicalize(path)
+}
+
+/// The paths of a list like PATH.
+pub fn split_paths(list: &OsStr) -> Vec<PathBuf> {
+    std::env::split_paths(list).collect()
+}
 
 /// Asks another host.
 ///

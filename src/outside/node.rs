@@ -7,6 +7,8 @@ use crate::sql::{SqlError, Value};
 use crate::token::Algorithm;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value as Json, json};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 #[link(wasm_import_module = "tollgate")]
 unsafe extern "C" {
@@ -51,6 +53,20 @@ pub fn begin() {
     if let Some(folder) = std::env::var_os("PWD") {
         let _ = std::env::set_current_dir(folder);
     }
+}
+
+/// The path with all links followed, from the root.
+///
+/// # Errors
+/// There is nothing at this path.
+pub fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+    let real = put(&json!({ "real": path })).map_err(|why| std::io::Error::other(why.0))?;
+    Ok(text(Some(&real)).into())
+}
+
+/// The paths of a list like PATH.
+pub fn split_paths(list: &OsStr) -> Vec<PathBuf> {
+    list.to_string_lossy().split(':').map(PathBuf::from).collect()
 }
 
 /// Asks another host.

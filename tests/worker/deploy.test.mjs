@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { TOP, scratch } from "./harness.mjs";
 
 const copy = scratch("deploy"), built = join(copy, "build/staging");
-for (const name of ["src", "routes", "scripts", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json", ".gitignore", "build/bin"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
+for (const name of ["src", "routes", "scripts", "package", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json", ".gitignore", "build/bin"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
 symlinkSync(join(TOP, "node_modules"), join(copy, "node_modules"));
 mkdirSync(built, { recursive: true });
 
@@ -66,16 +66,15 @@ test("arguments that would change what was checked are refused, with what to do 
     [["--var", "TOLLGATE_CLIENT_ADDRESS:X-Real-IP"], /--var is refused: write it under \[env\.staging\] in wrangler\.toml/],
     [["--var=TOLLGATE_CLIENT_ADDRESS:X-Real-IP"], /--var is refused: write it under/],
     [["--routes=other.acme-shop.io/*"], /--routes is refused: write it under/],
-    [["--name", "other"], /unknown argument: --name; .* wrangler\.toml/],
-    [["-e", "production"], /unknown argument: -e;/],
-    [["src/other.js"], /unknown argument: src\/other\.js;/],
-    [["--message", "--var=A:B"], /--message needs a value; one that begins with a dash is written --message=VALUE/],
-    [["--tag"], /--tag needs a value/],
+    [["--name", "other"], /unexpected argument '--name'/],
+    [["-e", "production"], /unexpected argument '-e'/],
+    [["src/other.js"], /unexpected argument 'src\/other\.js'/],
+    [["--message", "--var=A:B"], /a value is required for '--message <TEXT>'/],
+    [["--tag"], /a value is required for '--tag <TEXT>'/],
   ])) {
     const { status, said } = run("build", join(copy, "scripts/deploy"), ["staging", "--dry-run", ...args]);
     assert.equal(status, 2, said);
     assert.match(said, remedy);
-    assert.match(said, /scripts\/deploy staging\|production \[--dry-run\]/);
     assert.doesNotMatch(said, /checking staging|Total Upload/);
   }
 });
@@ -86,7 +85,9 @@ test("only what git has is deployed, and what the arguments say arrives", () => 
   mkdirSync(join(copy, "node_modules/.bin"), { recursive: true });
   cpSync(join(TOP, "node_modules/.tollgate-stamp"), join(copy, "node_modules/.tollgate-stamp"));
   symlinkSync(process.execPath, join(copy, "node_modules/.bin/node"));
-  writeFileSync(join(copy, "node_modules/.bin/wrangler"), '#!/bin/sh\nprintf "<%s>" "$@"\n', { mode: 0o755 });
+  mkdirSync(join(copy, "node_modules/wrangler"));
+  writeFileSync(join(copy, "node_modules/wrangler/package.json"), '{ "bin": { "wrangler": "said.js" } }');
+  writeFileSync(join(copy, "node_modules/wrangler/said.js"), 'console.log(process.argv.slice(2).map((said) => `<${said}>`).join(""));');
   /** @param {string} command @param {string[]} args */
   const go = (command, ...args) => {
     const { status, stdout, stderr } = spawnSync(command, args, { cwd: copy, encoding: "utf8", timeout: 90_000, env: { ...process.env, RUSTC_WRAPPER: "false", GIT_CEILING_DIRECTORIES: join(copy, "..") } });

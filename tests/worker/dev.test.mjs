@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { TOP, freePort, request, scratch, until } from "./harness.mjs";
 
 const copy = scratch("dev"), port = await freePort();
-for (const name of ["src", "routes", "scripts", "build", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
+for (const name of ["src", "routes", "scripts", "package", "build", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
 symlinkSync(join(TOP, "node_modules"), join(copy, "node_modules"));
 writeFileSync(join(copy, ".dev.vars"), "TOLLGATE_ADMIN_TOKEN=an-admin-token-for-this-test\n");
 

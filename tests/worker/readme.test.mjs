@@ -16,7 +16,7 @@ const tour = /<!-- tour -->\n([^]*)<!-- end of tour -->/.exec(readFileSync(join(
 const blocks = [...tour.matchAll(/^```sh\n([^]*?)^```$|^<!-- restart -->$/gm)].map(([, lines]) => (lines === undefined ? null : lines.trimEnd().split("\n")));
 
 const copy = scratch("readme");
-for (const name of ["src", "routes", "scripts", "tests", "build", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
+for (const name of ["src", "routes", "scripts", "package", "tests", "build", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
 symlinkSync(join(TOP, "node_modules"), join(copy, "node_modules"));
 for (const name of ["routes/gateway.yaml", "scripts/origin", "scripts/dev"]) writeFileSync(join(copy, name), moved(readFileSync(join(copy, name), "utf8")));
 const env = { ...process.env, TOLLGATE_URL: `http://127.0.0.1:${ports[8787]}` };

@@ -12,7 +12,7 @@ const taken = await new Promise((go) => stranger.listen(0, "127.0.0.1", () => go
 const free = await freePort();
 
 const copy = scratch("scripts");
-for (const name of ["src", "routes", "scripts", "tests/origins", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
+for (const name of ["src", "routes", "scripts", "package", "tests/origins", "wrangler.toml", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"]) cpSync(join(TOP, name), join(copy, name), { recursive: true, preserveTimestamps: true });
 symlinkSync(join(TOP, "node_modules"), join(copy, "node_modules"));
 const script = join(copy, "scripts/origin");
 writeFileSync(script, readFileSync(script, "utf8").replaceAll("9101", String(taken)).replaceAll("9102", String(free)));
