@@ -158,7 +158,7 @@ impl Class {
                 let handled = object::handle(sql, message, now);
                 (handled.reply, handled.alarm)
             }
-            Class::Journal => (journal::handle(sql, message), None),
+            Class::Journal => journal::handle(sql, message, now),
         }
     }
 
@@ -166,7 +166,7 @@ impl Class {
     pub fn alarm(self, sql: &dyn Sql, now: u64) -> Option<u64> {
         match self {
             Class::Limiter => object::alarm(sql, now),
-            Class::Journal => None,
+            Class::Journal => journal::alarm(sql, now),
         }
     }
 }

@@ -19,10 +19,12 @@ export function secrets() {
   }
   const { d: _private, ...open } = JSON.parse(readFileSync(".dev/issuer.json", "utf8"));
   writeFileSync(".dev/jwks.json", JSON.stringify({ keys: [open] }, null, 2) + "\n");
-  const vars = existsSync(".dev.vars") ? readFileSync(".dev.vars", "utf8") : "";
-  if (!/^TOLLGATE_ADMIN_TOKEN=/m.test(vars)) {
-    secret(".dev.vars", `${vars}TOLLGATE_ADMIN_TOKEN=${randomBytes(24).toString("base64url")}\n`);
-    console.error("[tollgate] made the admin token: .dev.vars");
+  for (const [name, what] of [["TOLLGATE_ADMIN_TOKEN", "admin token"], ["TOLLGATE_DEBUG_KEY", "key of debug tokens"]]) {
+    const vars = existsSync(".dev.vars") ? readFileSync(".dev.vars", "utf8") : "";
+    if (new RegExp(`^${name}=`, "m").test(vars)) continue;
+    const line = vars === "" || vars.endsWith("\n") ? "" : "\n";
+    secret(".dev.vars", `${vars}${line}${name}=${randomBytes(24).toString("base64url")}\n`);
+    console.error(`[tollgate] made the ${what}: .dev.vars`);
   }
 }
 

@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod compile;
 mod completion;
+mod debug_token;
 mod deploy;
 mod dev;
 mod explain;
@@ -50,6 +51,7 @@ enum Command {
     Check(check::Check),
     Compile(compile::Compile),
     Completion(completion::Completion),
+    DebugToken(debug_token::DebugToken),
     Deploy(deploy::Deploy),
     Dev(dev::Dev),
     Explain(explain::Explain),
@@ -75,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Compile(compile) => compile.run(),
         Command::Completion(completion) => completion.run(command),
+        Command::DebugToken(token) => token.run(),
         Command::Deploy(deploy) => deploy.run(),
         Command::Dev(dev) => dev.run(),
         Command::Explain(explain) => explain.run(),
@@ -119,6 +122,16 @@ impl RoutesArgs {
     pub(crate) fn compile(&self, environment: &str) -> Result<Compiled, Vec<Problem>> {
         config::compile(&self.folders(), environment)
     }
+}
+
+/// A secret of the gateway: of the environment, or of .dev.vars.
+pub(crate) fn secret(name: &str) -> Option<String> {
+    let from_file = || {
+        let vars = std::fs::read_to_string(".dev.vars").ok()?;
+        let mut lines = vars.lines().filter_map(|line| line.trim().split_once('='));
+        lines.find(|(own, _)| *own == name).map(|(_, value)| value.trim_matches('"').to_owned())
+    };
+    std::env::var(name).ok().or_else(from_file)
 }
 
 /// Milliseconds since 1970: the command, unlike the core, may look at the clock.

@@ -6,11 +6,14 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
+use tollgate::event::line::Line;
 use tollgate::outside::{self, Request};
+use tollgate::pipeline::record::{Record, text::text as trace};
 
 /// Shows why a gateway answered a request as it did: route, reason, file and line, caller, limits, upstream calls.
 ///
-/// REQUEST_ID is the answer's `X-Request-Id`, or a problem's `instance`.
+/// REQUEST_ID is the answer's `X-Request-Id`, or a problem's `instance`. With --debug-token the full record of a request
+/// that carried this token: what each policy read and decided, limits, cache, each header field changed and by whom.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate why 1f0c6f2c-6f5e-4a7b-9d3c-0a1b2c3d4e5f
@@ -24,7 +27,10 @@ pub struct Why {
     /// The administrator's token. Default: TOLLGATE_ADMIN_TOKEN of the environment, or of .dev.vars.
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
-    /// Print the event as JSON in place of text.
+    /// The debug token that the request carried (see `tollgate debug-token`).
+    #[arg(long, value_name = "TOKEN", conflicts_with = "admin_token")]
+    debug_token: Option<String>,
+    /// Print the event or record as JSON in place of text.
     #[arg(long)]
     json: bool,
 }
@@ -42,25 +48,33 @@ impl Why {
         if self.request_id.is_empty() || !self.request_id.chars().all(plain) {
             return misused("a request id holds letters, digits and hyphens: see the answer's X-Request-Id");
         }
-        let from_file = || {
-            let vars = std::fs::read_to_string(".dev.vars").ok()?;
-            let mut lines = vars.lines().filter_map(|line| line.trim().split_once('='));
-            lines.find(|(name, _)| *name == TOKEN).map(|(_, value)| value.trim_matches('"').to_owned())
-        };
-        let token = self.admin_token.clone().or_else(|| std::env::var(TOKEN).ok()).or_else(from_file);
-        let Some(token) = token else {
-            return misused(&format!("no administrator's token: give --admin-token, or set {TOKEN}"));
-        };
         let gateway = self.gateway.clone().or_else(|| std::env::var("TOLLGATE_URL").ok());
         let gateway = gateway.as_deref().unwrap_or("http://127.0.0.1:8787").trim_end_matches('/');
-        let url = format!("{gateway}/_tollgate/events/{}", self.request_id);
-        match ask(&url, &token) {
-            Ok(event) if self.json => {
-                print(&format!("{}\n", serde_json::to_string_pretty(&event).unwrap_or_default()));
-                ExitCode::SUCCESS
+        let (found, kind) = match &self.debug_token {
+            Some(token) => {
+                let url = format!("{gateway}/_tollgate/records/{}", self.request_id);
+                (
+                    ask(&Request::new("GET", &url).header("tollgate-debug", token), "debug token", NO_RECORD),
+                    true,
+                )
             }
-            Ok(event) => {
-                print(&text(&event));
+            None => {
+                let token = self.admin_token.clone().or_else(|| super::secret(TOKEN));
+                let Some(token) = token else {
+                    return misused(&format!("no administrator's token: give --admin-token, or set {TOKEN}"));
+                };
+                let url = format!("{gateway}/_tollgate/events/{}", self.request_id);
+                let request = Request::new("GET", &url).header("authorization", &format!("Bearer {token}"));
+                (ask(&request, "administrator's token", NO_EVENT), false)
+            }
+        };
+        let printed = found.and_then(|found| match (self.json, kind) {
+            (true, _) => Ok(format!("{}\n", serde_json::to_string_pretty(&found).unwrap_or_default())),
+            (false, full) => told(found, full),
+        });
+        match printed {
+            Ok(text) => {
+                print(&text);
                 ExitCode::SUCCESS
             }
             Err(why) => {
@@ -71,75 +85,78 @@ impl Why {
     }
 }
 
-/// The event, as soon as the journal has it.
-fn ask(url: &str, token: &str) -> Result<Value, String> {
-    let request = Request::new("GET", url).header("authorization", &format!("Bearer {token}"));
+/// Why there may be no event.
+const NO_EVENT: &str = "no event of this request id is kept: successes are sampled (`events.sample`), old events make room \
+     (`events.history`), and this may not be the gateway that answered";
+/// Why there may be no record.
+const NO_RECORD: &str = "no record of this request id is kept for this debug token: the answer's `Tollgate-Record` says \
+     whether there is one, and it goes when the token ends";
+
+/// An event, or a full record, for people.
+fn told(found: Value, full: bool) -> Result<String, String> {
+    let wrong = |error: serde_json::Error| format!("the gateway's answer cannot be read: {error}");
+    if !full {
+        return serde_json::from_value::<Line>(found).map(|event| text(&event)).map_err(wrong);
+    }
+    let record: Record = serde_json::from_value(found).map_err(wrong)?;
+    Ok(format!("{}\n{}", text(&record.event), trace(&record, |_| Vec::new())))
+}
+
+/// What the gateway has, as soon as the journal has it.
+fn ask(request: &Request, credential: &str, nothing: &str) -> Result<Value, String> {
+    let url = &request.url;
     for look in 1..=LOOKS {
-        let answer = outside::fetch(&request).map_err(|why| why.0)?;
+        let answer = outside::fetch(request).map_err(|why| why.0)?;
         let body = answer.text();
         match answer.status {
             200 => return serde_json::from_str(&body).map_err(|error| format!("{url}: {error}")),
             404 if look < LOOKS => std::thread::sleep(PAUSE),
             404 => break,
-            401 => return Err(format!("{url}: the gateway does not accept this administrator's token")),
+            401 => return Err(format!("{url}: the gateway does not accept this {credential}")),
             status => return Err(format!("{url}: the gateway answers {status}: {body}")),
         }
     }
-    Err("no event of this request id is kept: successes are sampled (`events.sample`), old events make room \
-         (`events.history`), and this may not be the gateway that answered"
-        .to_owned())
+    Err(nothing.to_owned())
 }
 
 // Writing to a string cannot fail.
-fn text(event: &Value) -> String {
-    let word = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-    let number = |name: &str| event.get(name).and_then(Value::as_u64).unwrap_or_default();
+fn text(event: &Line) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
             let _ = writeln!(out, "{name:10}{value}");
         }
     };
-    let reason = word("reason");
-    let answered = if reason.is_empty() { String::new() } else { format!("  {reason}") };
-    line("answer", format!("{}{answered}", number("status")));
-    line("detail", word("detail").to_owned());
-    let route = if word("route").is_empty() { "none matched" } else { word("route") };
-    line("route", format!("{} {route}", word("method")));
-    line("place", word("place").to_owned());
-    let owner = word("owner");
-    if !owner.is_empty() {
-        line("api", format!("{}/{} of {owner}", word("api"), word("version")));
+    let reason = event.reason.as_ref().map_or(String::new(), |reason| format!("  {reason}"));
+    line("answer", format!("{}{reason}", event.status));
+    line("detail", event.detail.clone());
+    let route = if event.route.is_empty() { "none matched" } else { &event.route };
+    line("route", format!("{} {route}", event.method));
+    line("place", event.place.clone().unwrap_or_default());
+    if let (Some(api), Some(version), Some(owner)) = (&event.api, &event.version, &event.owner) {
+        line("api", format!("{api}/{version} of {owner}"));
     }
-    if !word("consumer").is_empty() {
-        line("caller", format!("{} of issuer {}", word("consumer"), word("issuer")));
+    if let Some(consumer) = &event.consumer {
+        line("caller", format!("{consumer} of issuer {}", event.issuer.as_deref().unwrap_or_default()));
     }
-    if let Some(limit) = event.get("limit") {
-        let part = |name: &str| limit.get(name).and_then(Value::as_str).unwrap_or_default();
-        let left = limit.get("remaining").and_then(Value::as_u64).unwrap_or_default();
-        let degraded = if limit.get("degraded").is_some() { "  its object was silent" } else { "" };
-        line("limit", format!("{}  {left} left   {}{degraded}", part("id"), part("place")));
+    if let Some(limit) = &event.limit {
+        let degraded = if limit.degraded { "  its object was silent" } else { "" };
+        line("limit", format!("{}  {} left   {}{degraded}", limit.id, limit.remaining, limit.place));
     }
-    line("cache", word("cache").to_owned());
-    for attempt in event.get("attempts").and_then(Value::as_array).into_iter().flatten() {
-        let part = |name: &str| attempt.get(name).and_then(Value::as_str).unwrap_or_default();
-        let end = match attempt.get("status").and_then(Value::as_u64) {
-            Some(status) => status.to_string(),
-            None => part("error").to_owned(),
+    line("cache", event.cache.clone());
+    line("backend", event.backend.clone().unwrap_or_default());
+    for attempt in &event.attempts {
+        let end = match (attempt.status, &attempt.error) {
+            (Some(status), _) => status.to_string(),
+            (None, error) => error.clone().unwrap_or_default(),
         };
-        let took = attempt.get("ms").and_then(Value::as_u64).unwrap_or_default();
-        let call = if part("call").is_empty() { String::new() } else { format!("{}: ", part("call")) };
-        line("upstream", format!("{call}{}  {end}  {took} ms", part("target")));
+        let call = if attempt.call.is_empty() { String::new() } else { format!("{}: ", attempt.call) };
+        let target = attempt.target.as_deref().unwrap_or_default();
+        line("upstream", format!("{call}{target}  {end}  {} ms", attempt.ms));
     }
-    line(
-        "time",
-        format!(
-            "{} ms in the gateway, {} ms waiting for upstreams",
-            number("gateway_ms"),
-            number("origin_ms")
-        ),
-    );
-    line("plan", word("plan").to_owned());
+    let (gateway, origin) = (event.gateway_ms, event.origin_ms);
+    line("time", format!("{gateway} ms in the gateway, {origin} ms waiting for upstreams"));
+    line("plan", event.plan.clone());
     out
 }
 
@@ -157,7 +174,7 @@ mod tests {
             "limit": {"id": "orders/v2/reports", "remaining": 0, "place": "routes/orders/v2.yaml:11:3"},
             "attempts": [{"call": "item", "upstream": "a", "target": "http://o", "error": "timeout", "ms": 7}],
         });
-        let text = text(&event);
+        let text = told(event, false).unwrap();
         for line in [
             "answer    429  quota-exhausted\n",
             "route     GET orders/v2/report\n",
@@ -168,6 +185,9 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line:?} in {text}");
         }
-        assert!(super::text(&json!({"status": 404})).contains("route      none matched\n"));
+        assert!(told(json!({"status": 404}), false).unwrap().contains("route      none matched\n"));
+        let record = json!({"status": 404, "steps": [{"phase": "match", "verdict": "refused", "reason": "not-found"}]});
+        let told = told(record, true).unwrap();
+        assert!(told.contains("match     → refused: not-found\n"), "{told}");
     }
 }

@@ -303,43 +303,6 @@ impl Date {
     }
 }
 
-impl Per {
-    fn parse(text: &str) -> Result<crate::limit::Per, String> {
-        use crate::limit::Per;
-        match text.split_once('.') {
-            None if text == "route" => Ok(Per::Route),
-            None if text == "consumer" => Ok(Per::Consumer),
-            None if text == "address" => Ok(Per::Address),
-            Some(("claim", name)) if !name.is_empty() => Ok(Per::Claim(name.into())),
-            Some(("header", name)) if token(name) => Ok(Per::Header(name.to_ascii_lowercase())),
-            _ => Err(wrong(
-                text,
-                "counter",
-                "write `consumer`, `address`, `route`, `claim.NAME` or `header.NAME`",
-            )),
-        }
-    }
-}
-
-impl KeyPart {
-    fn parse(text: &str) -> Result<crate::cache::KeyPart, String> {
-        use crate::cache::KeyPart;
-        match text.split_once('.') {
-            None if text == "consumer" => Ok(KeyPart::Consumer),
-            None if text == "query" => Ok(KeyPart::AllQuery),
-            Some(("query", name)) if !name.is_empty() => Ok(KeyPart::Query(name.into())),
-            Some(("header", name)) if token(name) => Ok(KeyPart::Header(name.to_ascii_lowercase())),
-            _ => Err(wrong(text, "key part", "write `consumer`, `query`, `query.NAME` or `header.NAME`")),
-        }
-    }
-}
-
-impl Network {
-    fn parse(text: &str) -> Result<crate::policy::maintenance::Network, String> {
-        crate::policy::maintenance::Network::parse(text)
-    }
-}
-
 impl Secret {
     fn parse(text: &str) -> Result<String, String> {
         let fits = text.starts_with(|c: char| c.is_ascii_uppercase())

@@ -33,6 +33,17 @@ const LIST: &str = "SELECT version, events FROM batch WHERE seq > coalesce((SELE
                     WHERE total <= (SELECT total FROM batch ORDER BY seq DESC LIMIT 1) - ? \
                     ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq DESC LIMIT ?";
 
+/// Full records, each for the debug token under which it was made.
+const RECORDS: &str = "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, \
+                       version INTEGER NOT NULL, owner TEXT NOT NULL, until INTEGER NOT NULL, body TEXT NOT NULL)";
+const EXPIRE: &str = "DELETE FROM record WHERE until <= ?";
+/// Of the oldest records those that are too many.
+const MAKE_ROOM: &str = "DELETE FROM record WHERE seq <= (SELECT max(seq) FROM record) - ?";
+/// Records kept in an object at most.
+const KEPT: i64 = 200;
+/// Milliseconds that a record is kept at most.
+const LONGEST: u64 = 3_600_000;
+
 /// A message to the object.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Message<'a> {
@@ -69,6 +80,25 @@ pub enum Verb<'a> {
         /// The id.
         id: String,
     },
+    /// Keep a full record for a while.
+    Keep {
+        /// Its request's id.
+        id: String,
+        /// Who alone may read it.
+        owner: String,
+        /// Until when, milliseconds since 1970.
+        until: u64,
+        /// The record as one JSON object.
+        #[serde(borrow)]
+        record: Cow<'a, str>,
+    },
+    /// A record that is kept, for its owner.
+    Kept {
+        /// Its request's id.
+        id: String,
+        /// Who asks.
+        owner: String,
+    },
 }
 
 /// The object's answer.
@@ -94,10 +124,16 @@ pub fn message(verb: Verb<'_>) -> String {
     serde_json::to_string(&Message { v: VERSION, verb }).unwrap_or_default()
 }
 
-/// Answers a message.
-pub fn handle(sql: &dyn Sql, message: &str) -> String {
+/// Answers a message, and says when the object wants to be woken (ms since 1970).
+pub fn handle(sql: &dyn Sql, message: &str, now: u64) -> (String, Option<u64>) {
+    let mut alarm = None;
     let events = match serde_json::from_str::<Message>(message) {
-        Ok(message) if message.v <= VERSION => answer(sql, &message.verb).map_err(|error| error.to_string()),
+        Ok(message) if message.v <= VERSION => {
+            if let Verb::Keep { until, .. } = message.verb {
+                alarm = Some(until);
+            }
+            answer(sql, &message.verb, now).map_err(|error| error.to_string())
+        }
         Ok(message) => Err(format!("message of version {}; this object knows {VERSION}", message.v)),
         Err(error) => Err(format!("unreadable message: {error}")),
     };
@@ -105,12 +141,56 @@ pub fn handle(sql: &dyn Sql, message: &str) -> String {
         Ok(events) => Reply { v: VERSION, events, error: None },
         Err(error) => Reply { v: VERSION, events: Vec::new(), error: Some(error) },
     };
-    serde_json::to_string(&reply).unwrap_or_default()
+    (serde_json::to_string(&reply).unwrap_or_default(), alarm)
 }
 
-fn answer(sql: &dyn Sql, verb: &Verb<'_>) -> Result<Vec<Box<RawValue>>, SqlError> {
+/// Forgets records whose time is over; the answer is when to be woken next.
+pub fn alarm(sql: &dyn Sql, now: u64) -> Option<u64> {
+    sql.query(RECORDS, &[]).ok()?;
+    sql.query(EXPIRE, &[Value::Int(now as i64)]).ok()?;
+    match sql.query("SELECT min(until) FROM record", &[]).ok()?.first()?.as_slice() {
+        [Value::Int(next)] => u64::try_from(*next).ok(),
+        _ => None,
+    }
+}
+
+/// Keeps a record, and forgets those that are over or too many.
+fn keep(sql: &dyn Sql, id: &str, owner: &str, until: u64, record: &str, now: u64) -> Result<(), SqlError> {
+    sql.query(RECORDS, &[])?;
+    sql.query(EXPIRE, &[Value::Int(now as i64)])?;
+    let values = [
+        Value::Text(id.to_owned()),
+        Value::Int(i64::from(VERSION)),
+        Value::Text(owner.to_owned()),
+        // A token lasts an hour at most, whatever its maker's clock says.
+        Value::Int(until.min(now.saturating_add(LONGEST)) as i64),
+        Value::Text(record.to_owned()),
+    ];
+    sql.query(
+        "INSERT OR IGNORE INTO record (id, version, owner, until, body) VALUES (?, ?, ?, ?, ?)",
+        &values,
+    )?;
+    sql.query(MAKE_ROOM, &[Value::Int(KEPT)])?;
+    Ok(())
+}
+
+fn answer(sql: &dyn Sql, verb: &Verb<'_>, now: u64) -> Result<Vec<Box<RawValue>>, SqlError> {
+    match verb {
+        Verb::Keep { id, owner, until, record } => {
+            return keep(sql, id, owner, *until, record, now).map(|()| Vec::new());
+        }
+        Verb::Kept { id, owner } => {
+            sql.query(RECORDS, &[])?;
+            let of = [Value::Text(id.clone()), Value::Text(owner.clone()), Value::Int(now as i64)];
+            let rows =
+                sql.query("SELECT version, body FROM record WHERE id = ? AND owner = ? AND until > ?", &of)?;
+            return Ok(rows.iter().filter_map(|row| known(row)).flat_map(newest_first).take(1).collect());
+        }
+        _ => {}
+    }
     sql.query(TABLE, &[])?;
     match verb {
+        Verb::Keep { .. } | Verb::Kept { .. } => Ok(Vec::new()),
         Verb::Put { batch, keep, events, count } => {
             let values = [
                 Value::Text(batch.clone()),
@@ -162,7 +242,7 @@ mod tests {
         let lines: Vec<String> = ids.clone().map(|n| format!("{{\"id\":\"r-{n}\"}}")).collect();
         let verb =
             Verb::Put { batch: batch.into(), keep, events: lines.join("\n").into(), count: ids.len() as u32 };
-        handle(sql, &message(verb))
+        handle(sql, &message(verb), 0).0
     }
 
     fn ids(reply: &str) -> Vec<String> {
@@ -176,7 +256,7 @@ mod tests {
     }
 
     fn list(sql: &Memory, limit: u32) -> Vec<String> {
-        ids(&handle(sql, &message(Verb::List { limit })))
+        ids(&handle(sql, &message(Verb::List { limit }), 0).0)
     }
 
     #[test]
@@ -185,8 +265,8 @@ mod tests {
         put(&sql, "a-1", 100, 0..3);
         put(&sql, "a-2", 100, 3..5);
         assert_eq!(list(&sql, 4), ["r-4", "r-3", "r-2", "r-1"]);
-        assert_eq!(ids(&handle(&sql, &message(Verb::Find { id: "r-1".into() }))), ["r-1"]);
-        assert!(ids(&handle(&sql, &message(Verb::Find { id: "r-".into() }))).is_empty());
+        assert_eq!(ids(&handle(&sql, &message(Verb::Find { id: "r-1".into() }), 0).0), ["r-1"]);
+        assert!(ids(&handle(&sql, &message(Verb::Find { id: "r-".into() }), 0).0).is_empty());
     }
 
     #[test]
@@ -230,10 +310,39 @@ mod tests {
     fn newer_messages_are_refused_and_newer_rows_left_alone() {
         let sql = Memory::default();
         put(&sql, "a-1", 100, 0..1);
-        let reply = handle(&sql, r#"{"v":2,"list":{"limit":1}}"#);
+        let reply = handle(&sql, r#"{"v":2,"list":{"limit":1}}"#, 0).0;
         assert_eq!(reply, r#"{"v":1,"events":[],"error":"message of version 2; this object knows 1"}"#);
         sql.query("UPDATE batch SET version = 2, events = '{\"shape\":\"new\"}'", &[]).unwrap();
         assert!(list(&sql, 10).is_empty());
+    }
+
+    #[test]
+    fn records_are_for_their_owner_for_a_while_and_not_too_many() {
+        let sql = Memory::default();
+        let keep = |id: &str, until: u64, now: u64| {
+            let record = format!("{{\"id\":\"{id}\"}}").into();
+            let verb = Verb::Keep { id: id.into(), owner: "o".into(), until, record };
+            handle(&sql, &message(verb), now).1
+        };
+        let kept = |id: &str, owner: &str, now: u64| {
+            ids(&handle(&sql, &message(Verb::Kept { id: id.into(), owner: owner.into() }), now).0)
+        };
+        assert_eq!(keep("a", 1_000, 0), Some(1_000));
+        assert_eq!(kept("a", "o", 999), ["a"]);
+        assert!(
+            kept("a", "p", 999).is_empty()
+                && kept("a", "o", 1_000).is_empty()
+                && kept("b", "o", 0).is_empty()
+        );
+        keep("b", 5_000, 0);
+        assert_eq!((alarm(&sql, 1_000), alarm(&sql, 5_000)), (Some(5_000), None));
+        assert_eq!(sql.number("SELECT count(*) FROM record"), Ok(0));
+        // A clock that is wrong keeps nothing forever.
+        keep("c", u64::MAX, 0);
+        assert_eq!(alarm(&sql, 0), Some(LONGEST));
+        (0..300).for_each(|n| assert!(keep(&format!("d{n}"), 9_000, 0).is_some()));
+        assert_eq!(sql.number("SELECT count(*) FROM record"), Ok(KEPT));
+        assert!(kept("d99", "o", 0).is_empty() && kept("d299", "o", 0) == ["d299"]);
     }
 
     #[test]
@@ -242,5 +351,9 @@ mod tests {
         assert_eq!(put, r#"{"v":1,"put":{"batch":"a-1","keep":9,"events":"{}","count":1}}"#);
         assert_eq!(message(Verb::List { limit: 5 }), r#"{"v":1,"list":{"limit":5}}"#);
         assert_eq!(message(Verb::Find { id: "x".into() }), r#"{"v":1,"find":{"id":"x"}}"#);
+        let keep = Verb::Keep { id: "x".into(), owner: "o".into(), until: 9, record: "{}".into() };
+        assert_eq!(message(keep), r#"{"v":1,"keep":{"id":"x","owner":"o","until":9,"record":"{}"}}"#);
+        let kept = message(Verb::Kept { id: "x".into(), owner: "o".into() });
+        assert_eq!(kept, r#"{"v":1,"kept":{"id":"x","owner":"o"}}"#);
     }
 }

@@ -1,6 +1,7 @@
 //! One upstream: what is sent of a request, and what is passed on of the answer.
 
 use super::admit::Request;
+use super::debug;
 use super::exchange::Exchange;
 use super::outcome::Relay;
 use super::record::Side;
@@ -89,7 +90,8 @@ impl<H: Host> Exchange<'_, H> {
         self.changed(Side::Request, "gateway", &edits, &mut mark);
         let claims = &shared.claim_headers;
         let reserved = |name: &str| {
-            auth::is_reserved(None, name)
+            same_field(name, debug::FIELD)
+                || auth::is_reserved(None, name)
                 || claims.iter().any(|claim| same_field(claim, name))
                 || forwarded::is_disguised(name)
         };

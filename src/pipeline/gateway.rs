@@ -1,7 +1,9 @@
 //! What one isolate knows across requests: the plan, and memories that are only ever caches.
 
+use super::debug;
 use crate::event::queue::Queue;
 use crate::plan::Plan;
+use crate::ports::Host;
 use crate::routing::Router;
 use crate::token::keys::Source;
 use crate::upstream::choose;
@@ -21,6 +23,8 @@ pub struct Gateway {
     pub(super) targets: RefCell<choose::Failed>,
     pub(super) events: RefCell<Queue>,
     pub(super) colo: OnceCell<Option<String>>,
+    /// Key of debug tokens: looked for once.
+    debug_key: OnceCell<Option<Box<str>>>,
 }
 
 impl Gateway {
@@ -43,6 +47,7 @@ impl Gateway {
             targets: RefCell::default(),
             events: RefCell::default(),
             colo: OnceCell::new(),
+            debug_key: OnceCell::new(),
         }
     }
 
@@ -78,6 +83,13 @@ impl Gateway {
     pub fn event(&self, id: &str) -> Option<crate::event::Event> {
         let events = self.events.borrow();
         events.newest_first().find(|held| held.event.id == id).map(|held| held.event.clone())
+    }
+
+    /// The key of debug tokens, where one of sufficient length is bound.
+    #[inline]
+    pub(super) fn debug_key<H: Host>(&self, host: &H) -> Option<&str> {
+        let bound = || host.secret(debug::KEY).filter(|key| key.len() >= debug::SHORTEST).map(Into::into);
+        self.debug_key.get_or_init(bound).as_deref()
     }
 
     /// A new request id: the isolate's and a number, so that it costs no randomness and repeats nowhere.

@@ -8,6 +8,7 @@ mod admin;
 mod admit;
 mod backend;
 mod combined;
+pub mod debug;
 mod exchange;
 #[cfg(feature = "cli")]
 pub mod explain;
@@ -42,10 +43,16 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// Answers a request. `url` is absolute and as it came.
 pub async fn handle<H: Host>(gateway: &Gateway, host: &H, method: &str, url: &str) -> Outcome {
-    let host = Watched::new(host, None);
-    let mut exchange = Exchange::begin(gateway, &host, None, method);
+    let grant = debug::grant(gateway, host);
+    let recorder = grant.as_deref().map(|grant| &grant.recorder);
+    let watched = Watched::new(host, recorder);
+    let mut exchange = Exchange::begin(gateway, &watched, recorder, method);
     let result = exchange.serve(method, url).await;
-    exchange.finish(result)
+    let mut outcome = exchange.finish(result);
+    if let Some(grant) = &grant {
+        grant.keep(gateway, host, &mut outcome);
+    }
+    outcome
 }
 
 /// The same with a full record in the outcome. Nothing else of the answer differs.

@@ -9,6 +9,7 @@ mod backends;
 mod browsers;
 mod cache;
 mod combine;
+mod debug;
 mod events;
 mod explain;
 mod forward;

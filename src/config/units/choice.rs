@@ -1,17 +1,60 @@
-//! Units of choosing among backends.
+//! Units that name what of a request is looked at: for counting, for keys, for choosing a backend.
 
-use super::{StickyBy, token, wrong};
+use super::{KeyPart, Network, Per, StickyBy, token, wrong};
 use crate::policy::split::By;
+
+/// Whether `text` names a header field by which something may be decided: those that begin with `tollgate-` are the
+/// gateway's own.
+fn field(text: &str) -> bool {
+    token(text) && !text.to_ascii_lowercase().starts_with("tollgate-")
+}
 
 impl StickyBy {
     pub(super) fn parse(text: &str) -> Result<By, String> {
         match text.split_once('.') {
             None if text == "consumer" => Ok(By::Consumer),
             None if text == "address" => Ok(By::Address),
-            Some(("header", name)) if token(name) => Ok(By::Header(name.to_ascii_lowercase())),
+            Some(("header", name)) if field(name) => Ok(By::Header(name.to_ascii_lowercase())),
             Some(("cookie", name)) if token(name) => Ok(By::Cookie(name.into())),
             _ => Err(wrong(text, "value", "write `consumer`, `address`, `header.NAME` or `cookie.NAME`")),
         }
+    }
+}
+
+impl Per {
+    pub(super) fn parse(text: &str) -> Result<crate::limit::Per, String> {
+        use crate::limit::Per;
+        match text.split_once('.') {
+            None if text == "route" => Ok(Per::Route),
+            None if text == "consumer" => Ok(Per::Consumer),
+            None if text == "address" => Ok(Per::Address),
+            Some(("claim", name)) if !name.is_empty() => Ok(Per::Claim(name.into())),
+            Some(("header", name)) if field(name) => Ok(Per::Header(name.to_ascii_lowercase())),
+            _ => Err(wrong(
+                text,
+                "counter",
+                "write `consumer`, `address`, `route`, `claim.NAME` or `header.NAME`",
+            )),
+        }
+    }
+}
+
+impl KeyPart {
+    pub(super) fn parse(text: &str) -> Result<crate::cache::KeyPart, String> {
+        use crate::cache::KeyPart;
+        match text.split_once('.') {
+            None if text == "consumer" => Ok(KeyPart::Consumer),
+            None if text == "query" => Ok(KeyPart::AllQuery),
+            Some(("query", name)) if !name.is_empty() => Ok(KeyPart::Query(name.into())),
+            Some(("header", name)) if field(name) => Ok(KeyPart::Header(name.to_ascii_lowercase())),
+            _ => Err(wrong(text, "key part", "write `consumer`, `query`, `query.NAME` or `header.NAME`")),
+        }
+    }
+}
+
+impl Network {
+    pub(super) fn parse(text: &str) -> Result<crate::policy::maintenance::Network, String> {
+        crate::policy::maintenance::Network::parse(text)
     }
 }
 
@@ -24,7 +67,17 @@ mod tests {
         assert_eq!(StickyBy::parse("consumer"), Ok(By::Consumer));
         assert_eq!(StickyBy::parse("header.X-Tenant"), Ok(By::Header("x-tenant".into())));
         assert_eq!(StickyBy::parse("cookie.Lane"), Ok(By::Cookie("Lane".into())));
-        for bad in ["", "header", "header.", "cookie.a b", "cookie.a=b", "claim.sub", "Consumer", "query.x"] {
+        for bad in [
+            "",
+            "header",
+            "header.",
+            "cookie.a b",
+            "cookie.a=b",
+            "claim.sub",
+            "Consumer",
+            "query.x",
+            "header.Tollgate-Debug",
+        ] {
             assert!(StickyBy::parse(bad).is_err(), "{bad}");
         }
     }

@@ -190,7 +190,10 @@ impl Recorder {
 /// Whether a reason says that something of the gateway's or behind it did not work, and not that the request is wrong.
 fn fails(reason: Reason) -> bool {
     reason.status() >= 500
-        && !matches!(reason, Reason::NotCached | Reason::MethodUnknown | Reason::LoopDetected)
+        && !matches!(
+            reason,
+            Reason::Maintenance | Reason::NotCached | Reason::MethodUnknown | Reason::LoopDetected
+        )
 }
 
 fn change(list: &mut Vec<Change>, by: &str, edit: &Edit, key: &[u8]) {
