@@ -86,7 +86,7 @@ impl<H: Host> Exchange<'_, H> {
         let asked = Asked { method: &method, ..request.asked(None) };
         let cors = match router.find(&asked) {
             Ok(found) => {
-                self.matched(shared, &found.route);
+                self.matched(shared, &found.route, &found.params);
                 found.route.cors
             }
             Err(
@@ -114,7 +114,7 @@ impl<H: Host> Exchange<'_, H> {
         let facts = Seen(self.host);
         let miss = match router.find(&request.asked(Some(&facts))) {
             Ok(found) => {
-                self.matched(shared, &found.route);
+                self.matched(shared, &found.route, &found.params);
                 self.share(shared, found.route.cors);
                 if let Some(hsts) = found.route.hsts.as_ref().filter(|_| request.https) {
                     self.edits.push(Edit::Set("strict-transport-security".into(), hsts.clone().into()));

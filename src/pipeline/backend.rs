@@ -24,7 +24,7 @@ impl<H: Host> Exchange<'_, H> {
         };
         self.event.backend = u16::try_from(index).ok();
         self.note_backend(&backend.name, by);
-        self.edits.extend(backend.headers.response.iter().cloned());
+        backend.headers.response_edits(&self.captured, &mut self.edits);
     }
 
     /// What the caller sticks by; a cookie may be made for that. `None`: chance decides.

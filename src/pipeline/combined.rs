@@ -47,7 +47,7 @@ impl<H: Host> Exchange<'_, H> {
             self.introduce(shared, rule, &mut edits);
         }
         self.changed(Side::Request, "auth", &edits, &mut mark);
-        edits.extend(route.headers.request.iter().cloned());
+        route.headers.request_edits(&self.captured, &mut edits);
         self.changed(Side::Request, "headers", &edits, &mut mark);
         let began = self.host.now();
         let paths: Result<Vec<String>, Fault> =

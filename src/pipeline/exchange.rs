@@ -8,6 +8,7 @@ use crate::fault::{Fault, Reason};
 use crate::plan::{Api, Route, Shared};
 use crate::policy::headers::Edit;
 use crate::ports::{Fact, FetchFault, Host, Message};
+use crate::routing::Params;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -26,6 +27,8 @@ pub struct Exchange<'a, H: Host> {
     pub(super) calling: Cell<Option<Calling>>,
     /// Takes notes of everything, where somebody asked for that.
     pub(super) recorder: Option<&'a Recorder>,
+    /// What the route's parameters stand for, where its header edits hold some.
+    pub(super) captured: Vec<(String, String)>,
     /// The event is on its way, or left out.
     recorded: bool,
 }
@@ -55,7 +58,9 @@ impl<'a, H: Host> Exchange<'a, H> {
             ..Event::default()
         };
         let (edits, calling) = (Vec::with_capacity(8), Cell::new(None));
-        let mut exchange = Exchange { gateway, host, event, edits, calling, recorder, recorded: false };
+        let captured = Vec::new();
+        let mut exchange =
+            Exchange { gateway, host, event, edits, calling, recorder, captured, recorded: false };
         // Of most requests it is known without a look.
         if !matches!(method, "GET" | "HEAD") {
             exchange.event.bytes_in = declared(exchange.header("content-length"));
@@ -86,8 +91,11 @@ impl<'a, H: Host> Exchange<'a, H> {
     }
 
     /// The request is for this route, whatever else comes of it.
-    pub(super) fn matched(&mut self, shared: &Shared, route: &Rc<Route>) {
+    pub(super) fn matched(&mut self, shared: &Shared, route: &Rc<Route>, params: &Params<'_, '_>) {
         self.belongs(shared, route.api);
+        if route.captures() {
+            self.captured = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        }
         self.event.route = Some(Rc::clone(route));
     }
 
@@ -112,7 +120,7 @@ impl<'a, H: Host> Exchange<'a, H> {
         });
         let mut edits = std::mem::take(&mut self.edits);
         if let Some(route) = &self.event.route {
-            edits.extend(route.headers.response.iter().cloned());
+            route.headers.response_edits(&self.captured, &mut edits);
         }
         match &mut response {
             Response::Reply(reply) => reply.edit(edits),
@@ -140,7 +148,9 @@ impl<'a, H: Host> Exchange<'a, H> {
         }
         recorder.enter(Phase::Finish, &self.edits);
         if let Some(route) = route {
-            recorder.changed(Side::Response, "headers", &route.headers.response);
+            let mut edits = Vec::new();
+            route.headers.response_edits(&self.captured, &mut edits);
+            recorder.changed(Side::Response, "headers", &edits);
         }
     }
 

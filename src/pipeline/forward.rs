@@ -115,10 +115,10 @@ impl<H: Host> Exchange<'_, H> {
             self.introduce(shared, rule, &mut edits);
         }
         self.changed(Side::Request, "auth", &edits, &mut mark);
-        edits.extend(route.headers.request.iter().cloned());
+        route.headers.request_edits(&self.captured, &mut edits);
         self.changed(Side::Request, "headers", &edits, &mut mark);
         if let Some(backend) = backend {
-            edits.extend(backend.headers.request.iter().cloned());
+            backend.headers.request_edits(&self.captured, &mut edits);
             self.changed(Side::Request, "backends", &edits, &mut mark);
         }
         Ok(edits)

@@ -289,6 +289,18 @@ pub struct Route {
     pub maintenance: Option<policy::maintenance::Maintenance>,
 }
 
+impl Route {
+    /// Whether some header edit of its holds captured parameters.
+    pub fn captures(&self) -> bool {
+        let of = |headers: &policy::headers::Headers| !headers.fills.is_empty();
+        let split = match &self.action {
+            Action::Forward(forward) => forward.split.as_ref(),
+            _ => None,
+        };
+        of(&self.headers) || split.is_some_and(|split| split.backends.iter().any(|own| of(&own.headers)))
+    }
+}
+
 /// What answers a request that passed every check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Action {

@@ -52,3 +52,47 @@ fn header_edits_apply_both_ways() {
     let seen = scene.send(&scene.visit("POST", "/shop/small").body("123456789"));
     assert_eq!(seen.header("x-frame-options"), Some("DENY"));
 }
+
+#[test]
+fn header_values_hold_captured_parameters() {
+    let scene = Scene::new(
+        "",
+        "
+defaults:
+  auth: none
+  headers: { request: { set: { X-Plain: \"{{a}}\" } }, response: { add: { Link: [\"</a>; rel=a\", \"</b>; rel=b\"] } } }
+routes:
+  item:
+    match: \"GET|OPTIONS /items/{id}/{*rest}\"
+    cors: { origins: [\"https://app.test\"] }
+    headers: { add: { request: { set: { x-item: \"i-{id}\" }, add: { x-item: \"{rest}\" } }, response: { remove: [x-id], set: { X-Id: \"{id}\" } } } }
+  both:
+    match: \"GET /both/{id}\"
+    combine: { one: { upstream: { url: \"https://origin.internal\" }, path: /one } }
+    headers: { request: { set: { x-item: \"{id}\" } } }
+  split:
+    match: \"GET /split/{id}\"
+    backends:
+      all: { upstream: { url: \"https://origin.internal\" }, headers: { request: { set: { x-item: \"s-{id}\" } }, response: { set: { x-id: \"{id}\" } } } }
+      other: { upstream: { url: \"https://origin.internal\" }, weight: 0 }
+",
+    );
+    let all = |fields: &[(String, String)], name: &str| -> Vec<String> {
+        fields.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone()).collect()
+    };
+    let seen = scene.get("/shop/items/a%20b/c/d");
+    let sent = scene.last();
+    assert_eq!(all(&sent.headers, "x-item"), ["i-a%20b", "c/d"]);
+    assert_eq!(sent.header("x-plain"), Some("{a}"));
+    assert_eq!(all(&seen.headers, "x-id"), ["a%20b"]);
+    assert_eq!(all(&seen.headers, "link"), ["</a>; rel=a", "</b>; rel=b"]);
+    // Whatever is captured is a value, also on the gateway's own answers.
+    refused(&scene.get("/shop/items/a%0d%0ab/c"), 400, "malformed-path");
+    let preflight = scene.visit("OPTIONS", "/shop/items/7/x").header("origin", "https://app.test");
+    let seen = scene.send(&preflight.header("access-control-request-method", "GET"));
+    assert_eq!((seen.status, seen.header("x-id")), (204, Some("7")));
+    scene.get("/shop/both/8");
+    assert_eq!(scene.last().header("x-item"), Some("8"));
+    let seen = scene.get("/shop/split/9");
+    assert_eq!((seen.header("x-id"), scene.last().header("x-item")), (Some("9"), Some("s-9")));
+}

@@ -83,5 +83,5 @@ pub struct Respond {
     pub media_type: Option<String>,
     /// Header fields: a value, or a list of values.
     #[serde(default)]
-    pub headers: IndexMap<String, OneOrMany>,
+    pub headers: IndexMap<String, Values>,
 }

@@ -51,3 +51,24 @@ impl OneOrMany {
         }
     }
 }
+
+/// One value of a header field, or several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum Values {
+    /// One.
+    One(String),
+    /// Several.
+    Many(#[schemars(length(min = 1, max = 32))] Vec<String>),
+}
+
+impl Values {
+    /// All of them.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Values::One(one) => std::slice::from_ref(one),
+            Values::Many(many) => many,
+        }
+    }
+}

@@ -190,18 +190,19 @@ pub struct Headers {
     pub response: Option<Edits>,
 }
 
-/// Edits in one direction: first `remove`, then `set`, then `add`.
+/// Edits in one direction: first `remove`, then `set`, then `add`. Names ignore case. In values, `{name}` stands for a
+/// captured parameter as it stands in the canonical path (percent-encoded), `{{` and `}}` for braces.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Edits {
     /// Removes fields.
     #[serde(default)]
     pub remove: Vec<String>,
-    /// Replaces all values of a field.
+    /// Replaces all values of a field: by a value, or a list of values.
     #[serde(default)]
-    pub set: IndexMap<String, String>,
-    /// Adds a value to a field.
+    pub set: IndexMap<String, Values>,
+    /// Adds a value to a field, or a list of values.
     #[serde(default)]
-    pub add: IndexMap<String, String>,
+    pub add: IndexMap<String, Values>,
 }
 
 /// Paths that are refused elsewhere and pass here.

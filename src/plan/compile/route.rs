@@ -5,12 +5,13 @@ use super::split::Ground;
 use super::{Compiler, Layer, Layers, Place, RouteFact};
 use crate::cache::{self, KeyPart};
 use crate::config::settings::{
-    ApiFile, BodyUse, CacheUse, Edits, HeadersUse, Route as Written, Timeout as WrittenTimeout,
+    ApiFile, BodyUse, CacheUse, Edits, HeadersUse, Route as Written, Timeout as WrittenTimeout, Values,
 };
 use crate::plan::Route;
 use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::body::Body;
-use crate::policy::headers::{Edit, Headers};
+use crate::policy::headers::{self, Edit, Fill, Headers};
+use crate::policy::rewrite::Piece;
 use crate::policy::timeout::Timeout;
 use crate::routing::path::Leniency;
 
@@ -19,6 +20,16 @@ use crate::routing::path::Leniency;
 pub(super) enum Side {
     Request,
     Response,
+}
+
+impl Side {
+    /// The key of its edits.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Side::Request => "request",
+            Side::Response => "response",
+        }
+    }
 }
 
 /// Whether an edit may stand on that side.
@@ -76,9 +87,11 @@ impl<'a> Compiler<'a> {
         let maintenance = self.maintenance(&layers);
         let csrf = self.csrf(cors, &matched.methods(), &layers, &place);
         let (hsts, security) = self.security(&layers);
-        let mut headers = self.headers(&layers);
+        let key = maintenance.as_ref().and_then(|rule| rule.key.as_ref());
+        let hidden = key.map(|key| Edit::Remove(key.header.clone().into()));
+        let first = Headers { request: hidden.into_iter().collect(), response: security, fills: Vec::new() };
+        let headers = self.headers(first, &template.params, &layers, &place);
         self.no_claims(&headers, auth.as_ref(), &place);
-        headers.response.splice(0..0, security);
         let paths = layers.nearest(|s| s.paths.as_ref());
         let ground = Ground { auth: auth.as_ref(), timeout, template };
         let action = self.action(scope, written_in, route, &ground, &layers, &place);
@@ -87,9 +100,6 @@ impl<'a> Compiler<'a> {
             if !self.out.shared.claim_headers.contains(name) {
                 self.out.shared.claim_headers.push(name.clone());
             }
-        }
-        if let Some(key) = maintenance.as_ref().and_then(|rule| rule.key.as_ref()) {
-            headers.request.insert(0, Edit::Remove(key.header.clone().into()));
         }
         let secrets = self.secrets_of(auth.as_ref());
         self.out.routes.push(Route {
@@ -225,8 +235,14 @@ impl<'a> Compiler<'a> {
         timeout
     }
 
-    fn headers(&mut self, layers: &Layers<'a>) -> Headers {
-        let mut out = Headers::default();
+    /// `out` holds what goes before.
+    fn headers(
+        &mut self,
+        mut out: Headers,
+        params: &[String],
+        layers: &Layers<'a>,
+        place: &Place,
+    ) -> Headers {
         for (edits, layer) in layers.growing(|s| s.headers.as_ref(), |h| matches!(h, HeadersUse::Replace(_)))
         {
             let at = layer.place.key("headers");
@@ -234,8 +250,11 @@ impl<'a> Compiler<'a> {
                 HeadersUse::Replace(edits) => (edits, at),
                 HeadersUse::Add { add } => (add, at.key("add")),
             };
-            self.edits(edits.request.as_ref(), Side::Request, &at.key("request"), &mut out.request);
-            self.edits(edits.response.as_ref(), Side::Response, &at.key("response"), &mut out.response);
+            // What is inherited may be right for the other routes: a mistake is then this route's.
+            let whose = Some(place).filter(|place| layer.place != **place);
+            for (edits, side) in [(&edits.request, Side::Request), (&edits.response, Side::Response)] {
+                self.edits(edits.as_ref(), side, params, (&at.key(side.word()), whose), &mut out);
+            }
         }
         out
     }
@@ -248,24 +267,74 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    pub(super) fn edits(&mut self, edits: Option<&Edits>, side: Side, place: &Place, out: &mut Vec<Edit>) {
+    /// Reads edits that stand at a place; what their values name and a route that inherits them does not capture is
+    /// shown at that route.
+    pub(super) fn edits(
+        &mut self,
+        edits: Option<&Edits>,
+        side: Side,
+        params: &[String],
+        (place, whose): (&Place, Option<&Place>),
+        out: &mut Headers,
+    ) {
         let Some(edits) = edits else { return };
-        let removed = edits.remove.iter().enumerate();
-        let removed = removed
-            .map(|(i, name)| (Edit::Remove(name.to_ascii_lowercase().into()), place.key("remove").index(i)));
-        let set = edits.set.iter();
-        let set = set.map(|(name, value)| {
-            (Edit::Set(name.to_ascii_lowercase().into(), value.clone().into()), place.key("set").key(name))
-        });
-        let added = edits.add.iter();
-        let added = added.map(|(name, value)| {
-            (Edit::Add(name.to_ascii_lowercase().into(), value.clone().into()), place.key("add").key(name))
-        });
-        for (edit, at) in removed.chain(set).chain(added) {
-            match check_edit(&edit, side) {
-                Ok(()) => out.push(edit),
-                Err(message) => self.error("bad-header", &at, message, ""),
+        for (i, name) in edits.remove.iter().enumerate() {
+            let edit = Edit::Remove(name.to_ascii_lowercase().into());
+            self.edit(edit, None, side, &place.key("remove").index(i), out);
+        }
+        for (verb, fields) in [("set", &edits.set), ("add", &edits.add)] {
+            let mut names: Vec<String> = Vec::new();
+            for (written, values) in fields {
+                let at = place.key(verb).key(written);
+                let name = written.to_ascii_lowercase();
+                if names.contains(&name) {
+                    let message = format!("`{written}` stands here twice");
+                    self.error(
+                        "duplicate",
+                        &at,
+                        message,
+                        "header names ignore case; several values are a list",
+                    );
+                }
+                for (i, value) in values.as_slice().iter().enumerate() {
+                    let at = if matches!(values, Values::Many(_)) { at.index(i) } else { at.clone() };
+                    let pieces = match headers::template(value, params) {
+                        Ok(pieces) => pieces,
+                        Err(message) => {
+                            let help = whose.map_or(String::new(), |_| format!("see {}", self.named(&at)));
+                            self.error("bad-header", whose.unwrap_or(&at), message, help);
+                            continue;
+                        }
+                    };
+                    // Parameters are visible ASCII, never empty.
+                    let probe = pieces.iter().map(|piece| match piece {
+                        Piece::Literal(text) => text.as_str(),
+                        Piece::Param(_) => "x",
+                    });
+                    let probe = probe.collect::<String>().into();
+                    let edit = match verb {
+                        "set" if i == 0 => Edit::Set(name.clone().into(), probe),
+                        _ => Edit::Add(name.clone().into(), probe),
+                    };
+                    let fill = pieces.iter().any(|piece| matches!(piece, Piece::Param(_))).then_some(pieces);
+                    self.edit(edit, fill, side, &at, out);
+                }
+                names.push(name);
             }
         }
+    }
+
+    /// Adds an edit, and the value that stands in its value's place.
+    fn edit(&mut self, edit: Edit, fill: Option<Vec<Piece>>, side: Side, at: &Place, out: &mut Headers) {
+        if let Err(message) = check_edit(&edit, side) {
+            self.error("bad-header", at, message, "");
+            return;
+        }
+        let response = matches!(side, Side::Response);
+        let list = if response { &mut out.response } else { &mut out.request };
+        if let (Some(value), Ok(index)) = (fill, u32::try_from(list.len())) {
+            out.fills.push(Fill { response, index, value });
+        }
+        list.push(edit);
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Compiler<'a> {
                 weight: backend.weight.unwrap_or(1),
                 rewrite,
                 told_host,
-                headers: self.backend_headers(backend, ground.auth, &at.key("headers")),
+                headers: self.backend_headers(backend, ground, &at.key("headers")),
                 timeout: timeout.map(|timeout| self.timeout_of(timeout, ground.timeout, &at.key("timeout"))),
                 failover: wanted.min(further),
             });
@@ -98,12 +98,14 @@ impl<'a> Compiler<'a> {
             .map_or((None, None), |written| self.rewritten(written, ground.template, &place.key("rewrite")))
     }
 
-    fn backend_headers(&mut self, backend: &WrittenBackend, auth: Option<&Auth>, place: &Place) -> Headers {
+    fn backend_headers(&mut self, backend: &WrittenBackend, ground: &Ground<'_>, place: &Place) -> Headers {
         let mut out = Headers::default();
         let Some(headers) = &backend.headers else { return out };
-        self.edits(headers.request.as_ref(), Side::Request, &place.key("request"), &mut out.request);
-        self.edits(headers.response.as_ref(), Side::Response, &place.key("response"), &mut out.response);
-        self.no_claims(&out, auth, place);
+        for (edits, side) in [(&headers.request, Side::Request), (&headers.response, Side::Response)] {
+            let at = place.key(side.word());
+            self.edits(edits.as_ref(), side, &ground.template.params, (&at, None), &mut out);
+        }
+        self.no_claims(&out, ground.auth, place);
         out
     }
 
