@@ -50,7 +50,7 @@ defaults:
 routes:
   zebra: { match: GET|POST / }
   added: { match: "GET /{id}", limits: { add: [checkout, shared/monthly] }, scopes: { add: [own] }, headers: { add: { response: { remove: [x-c] } } } }
-  replaced: { match: "PUT /{id}", limits: [monthly], scopes: { any: [a, b] }, headers: { request: { add: { x-d: "$${burst}${burst}" } } }, timeout: { headers: 20s } }
+  replaced: { match: "PUT /{id}", limits: [monthly], scopes: { any: [a, b] }, headers: { request: { add: { x-d: "$${{burst}}${burst}" } } }, timeout: { headers: 20s } }
   open: { match: "ANY /open/{*rest}", auth: none, limits: [], upstream: o, rewrite: "/in/{*rest}?id={rest}", cache: { ttl: 1m, key: [query.page, header.Accept] }, https: false }
 "#;
 

@@ -82,6 +82,42 @@ fn upstreams_are_asked_for_the_rewritten_url() {
     assert_eq!(sent.header("x-forwarded-host"), Some("api.test"));
 }
 
+/// The prefix that is replaced is the matched one, with the API's base; of a template, the base alone.
+#[test]
+fn what_was_matched_by_prefix_is_replaced() {
+    let scene = Scene::new(
+        "",
+        "
+defaults: { auth: none }
+routes:
+  one: { match: { prefix: /foo }, rewrite: { prefix: /xyz } }
+  away: { match: { prefix: /away }, rewrite: { prefix: / } }
+  two: { match: [{ prefix: /two }, { prefix: /two/deep }], redirect: { prefix: /new } }
+  some: { match: { regex: \"/r(?<rest>[0-9]+)\" }, redirect: { prefix: /new, query: \"r={rest}\" } }
+",
+    );
+    for (path, url) in [
+        ("/shop/foo/bar", "/base/xyz/bar"),
+        ("/shop/foo", "/base/xyz"),
+        ("/shop/foo/", "/base/xyz/"),
+        ("/shop/away", "/base/"),
+        ("/shop/away/", "/base/"),
+        ("/shop/away/x?y", "/base/x?y"),
+    ] {
+        assert_eq!(scene.get(path).status, 200, "{path}");
+        assert_eq!(scene.last().url, format!("https://origin.internal{url}"), "{path}");
+    }
+    for (path, location) in [
+        ("/shop/two/x", "/new/x"),
+        ("/shop/two", "/new"),
+        ("/shop/two/deep/x", "/new/x"),
+        ("/shop/r12?a", "/new/r12?r=12"),
+    ] {
+        let seen = scene.get(path);
+        assert_eq!(seen.header("location"), Some(format!("https://api.test{location}").as_str()), "{path}");
+    }
+}
+
 /// Where a proxy in front is trusted, its word of the host is kept; but not against the route file.
 #[test]
 fn the_host_told_is_the_route_files_also_behind_a_trusted_proxy() {

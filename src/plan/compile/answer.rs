@@ -9,11 +9,11 @@ use crate::config::settings::{
 };
 use crate::config::tree::{Node, Value};
 use crate::plan::Action;
+use crate::plan::rule::{Pattern, Rule};
 use crate::policy::headers::Edit;
 use crate::policy::redirect::{QUERY, Query, Redirect};
 use crate::policy::respond::{Respond, check_type};
 use crate::policy::rewrite::{Path, Prefix, Rewrite};
-use crate::routing::path::Template;
 
 impl<'a> Compiler<'a> {
     pub(super) fn action(
@@ -31,7 +31,7 @@ impl<'a> Compiler<'a> {
         }
         if let Some(redirect) = &route.redirect {
             self.nothing_sent(route, "redirect", place);
-            return Action::Redirect(self.redirect(redirect, ground.template, &place.key("redirect")));
+            return Action::Redirect(self.redirect(redirect, ground, &place.key("redirect")));
         }
         if let Some(respond) = &route.respond {
             self.nothing_sent(route, "respond", place);
@@ -101,9 +101,25 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// What a prefix stands in place of.
-    fn replaced(&self) -> Vec<String> {
-        vec![self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default()]
+    /// What a prefix stands in place of: base and prefix of what the route matches by prefix, the base of the rest.
+    ///
+    /// # Errors
+    /// The route matches in both ways: which of them it was is not known when the path is made.
+    fn replaced(&self, rules: &[Rule]) -> Result<Vec<String>, String> {
+        let base = self.out.shared.apis.last().map_or("", |api| api.base.as_str());
+        let prefix = |rule: &Rule| match &rule.path {
+            Pattern::Prefix(prefix) => prefix.clone(),
+            _ => String::new(),
+        };
+        let mut prefixes: Vec<String> = rules.iter().map(prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        if prefixes.len() > 1 && prefixes.iter().any(String::is_empty) {
+            return Err(
+                "some of the route's matches have a prefix and some have none: make two routes of it".into(),
+            );
+        }
+        Ok(prefixes.into_iter().map(|prefix| [base, &prefix].concat()).collect())
     }
 
     /// The path of a rewrite or redirect: `path` or `prefix`.
@@ -111,7 +127,7 @@ impl<'a> Compiler<'a> {
         &mut self,
         path: Option<&String>,
         prefix: Option<&String>,
-        template: &Template,
+        ground: &Ground<'_>,
         place: &Place,
     ) -> Option<Path> {
         if path.is_some() && prefix.is_some() {
@@ -120,9 +136,10 @@ impl<'a> Compiler<'a> {
             return None;
         }
         if let Some(path) = path {
-            return self.rewrite(path, template, &place.key("path")).map(Path::Template);
+            return self.rewrite(path, ground.template, &place.key("path")).map(Path::Template);
         }
-        match Prefix::parse(self.replaced(), prefix?) {
+        let prefix = prefix?;
+        match self.replaced(ground.rules).and_then(|from| Prefix::parse(from, prefix)) {
             Ok(prefix) => Some(Path::Prefix(prefix)),
             Err(message) => {
                 self.error("bad-rewrite", &place.key("prefix"), message, "");
@@ -135,11 +152,13 @@ impl<'a> Compiler<'a> {
     pub(super) fn rewritten(
         &mut self,
         written: &RewriteUse,
-        template: &Template,
+        ground: &Ground<'_>,
         place: &Place,
     ) -> (Option<Path>, Option<String>) {
         let parts = match written {
-            RewriteUse::Path(text) => return (self.rewrite(text, template, place).map(Path::Template), None),
+            RewriteUse::Path(text) => {
+                return (self.rewrite(text, ground.template, place).map(Path::Template), None);
+            }
             RewriteUse::Parts(parts) => parts,
         };
         let settings::Rewrite { path, prefix, host } = parts;
@@ -147,7 +166,7 @@ impl<'a> Compiler<'a> {
             self.error("bad-rewrite", place, "this rewrites nothing", "give `path`, `prefix` or `host`");
         }
         let host = host.as_ref().and_then(|host| self.one_host(&host.0, &place.key("host")));
-        (self.path(path.as_ref(), prefix.as_ref(), template, place), host)
+        (self.path(path.as_ref(), prefix.as_ref(), ground, place), host)
     }
 
     /// A host that is no pattern.
@@ -160,11 +179,11 @@ impl<'a> Compiler<'a> {
         Some(host.to_owned())
     }
 
-    fn redirect(&mut self, written: &WrittenRedirect, template: &Template, place: &Place) -> Redirect {
+    fn redirect(&mut self, written: &WrittenRedirect, ground: &Ground<'_>, place: &Place) -> Redirect {
         let query = match written.query.as_deref() {
             None => Query::Keep,
             Some("none") => Query::Drop,
-            Some(text) => match Rewrite::parse(&format!("{QUERY}{text}"), &template.params) {
+            Some(text) => match Rewrite::parse(&format!("{QUERY}{text}"), &ground.template.params) {
                 Ok(template) => Query::Replace(template),
                 Err(message) => {
                     self.error("bad-redirect", &place.key("query"), message, "");
@@ -181,7 +200,7 @@ impl<'a> Compiler<'a> {
             https: written.scheme.map(|scheme| scheme == Scheme::Https),
             host: written.host.as_ref().and_then(|host| self.one_host(&host.0, &place.key("host"))),
             port: written.port,
-            path: self.path(written.path.as_ref(), written.prefix.as_ref(), template, place),
+            path: self.path(written.path.as_ref(), written.prefix.as_ref(), ground, place),
             query,
         };
         // What could not be read is a problem already; the rest alone would be judged wrongly.

@@ -93,7 +93,7 @@ impl<'a> Compiler<'a> {
         let headers = self.headers(first, &template.params, &layers, &place);
         self.no_claims(&headers, auth.as_ref(), &place);
         let paths = layers.nearest(|s| s.paths.as_ref());
-        let ground = Ground { auth: auth.as_ref(), timeout, template };
+        let ground = Ground { auth: auth.as_ref(), timeout, template, rules: &matched.rules };
         let action = self.action(scope, written_in, route, &ground, &layers, &place);
         let base = self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default();
         for (name, _) in auth.iter().flat_map(|auth| &auth.claim_headers) {

@@ -6,6 +6,7 @@ use crate::config::settings::{
     ApiFile, Backend as WrittenBackend, RewriteUse, Route as Written, SameSite, Sticky,
 };
 use crate::plan::Forward;
+use crate::plan::rule::Rule;
 use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::headers::Headers;
 use crate::policy::rewrite::Path;
@@ -19,6 +20,8 @@ pub(super) struct Ground<'g> {
     pub auth: Option<&'g Auth>,
     pub timeout: Timeout,
     pub template: &'g Template,
+    /// When a request belongs to the route.
+    pub rules: &'g [Rule],
 }
 
 impl<'a> Compiler<'a> {
@@ -94,8 +97,7 @@ impl<'a> Compiler<'a> {
         ground: &Ground<'_>,
         place: &Place,
     ) -> (Option<Path>, Option<String>) {
-        written
-            .map_or((None, None), |written| self.rewritten(written, ground.template, &place.key("rewrite")))
+        written.map_or((None, None), |written| self.rewritten(written, ground, &place.key("rewrite")))
     }
 
     fn backend_headers(&mut self, backend: &WrittenBackend, ground: &Ground<'_>, place: &Place) -> Headers {
