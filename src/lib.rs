@@ -18,6 +18,7 @@
 //! | [`cache`] | RFC 9111: what may be stored and served | `header`, `policy::headers` |
 //! | [`upstream`] | targets, choosing among them, what may pass to and fro | `fault`, `header`, `policy::headers`, `ports` |
 //! | [`policy`] | one file per policy: compiled form, one verb, tests | `fault`, `header`, `routing`, `token`, `upstream` |
+//! | `diff` | what two plans differ in, by meaning (`cli`) | `plan`, `routing` |
 //! | [`event`] | one request as data, its queue, the object that keeps it | `fault`, `plan`, `ports`, `sql`, `token` |
 //! | [`ports`] | what the pipeline asks of the outside, as one trait | `event`, `header`, `limit`, `policy::headers`, `sql`, `token` |
 //! | [`pipeline`] | the life of a request: [`pipeline::handle`] | everything but `config` |
@@ -35,6 +36,8 @@
 pub mod cache;
 #[cfg(feature = "cli")]
 pub mod config;
+#[cfg(feature = "cli")]
+pub mod diff;
 pub mod event;
 pub mod fault;
 pub mod header;

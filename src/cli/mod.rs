@@ -7,7 +7,9 @@ mod completion;
 mod debug_token;
 mod deploy;
 mod dev;
+mod diff;
 mod explain;
+mod git;
 mod init;
 mod manual;
 mod output;
@@ -54,6 +56,7 @@ enum Command {
     DebugToken(debug_token::DebugToken),
     Deploy(deploy::Deploy),
     Dev(dev::Dev),
+    Diff(diff::Diff),
     Explain(explain::Explain),
     Init(init::Init),
     Test(test::Test),
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::DebugToken(token) => token.run(),
         Command::Deploy(deploy) => deploy.run(),
         Command::Dev(dev) => dev.run(),
+        Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),
         Command::Init(init) => init.run(),
         Command::Test(test) => test.run(),

@@ -39,6 +39,19 @@ impl Files {
         }
     }
 
+    /// Files that lie in several folders, from wherever: the real path of each, and its files by their paths below it.
+    pub fn merged(folders: Vec<(PathBuf, Vec<(String, String)>)>) -> Self {
+        let found: Vec<(PathBuf, PathBuf)> =
+            folders.iter().map(|(real, _)| (PathBuf::new(), real.clone())).collect();
+        let mut files = Files { roots: names(&found), ..Files::default() };
+        for (root, (real, texts)) in files.roots.clone().iter().zip(folders) {
+            let named = texts.into_iter().map(|(path, text)| (format!("{root}/{path}"), text));
+            files.routes.extend(named);
+            files.folders.push(real);
+        }
+        files
+    }
+
     /// Whether a file is a gateway file: `gateway.yaml` at the top of a folder.
     pub fn is_gateway(&self, name: &str) -> bool {
         let below = |root: &String| name.strip_prefix(root.as_str())?.strip_prefix('/');
@@ -55,7 +68,7 @@ impl Files {
 }
 
 /// Names of the file that holds what all APIs share.
-const GATEWAYS: [&str; 3] = ["gateway.yaml", "gateway.yml", "gateway.json"];
+pub const GATEWAYS: [&str; 3] = ["gateway.yaml", "gateway.yml", "gateway.json"];
 
 /// Reads folders of route files, those that their gateway file names in `folders:`, and what stands beside them.
 ///
@@ -153,6 +166,16 @@ fn add(folder: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Box<Pro
     Ok(())
 }
 
+/// The folders that the text of a gateway file names.
+pub fn further(gateway: &str) -> Vec<String> {
+    let tree = tree::parse(gateway).ok();
+    let listed = tree.as_ref().and_then(|tree| tree.get("folders")).map(|node| &node.value);
+    match listed {
+        Some(Value::List(items)) => items.iter().filter_map(Node::text).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The folders that a gateway file names, with their places in it. What is wrong with the file is said by the check.
 fn named(gateway: &Path) -> Vec<(String, Span, File)> {
     let Ok(text) = std::fs::read_to_string(gateway) else { return Vec::new() };
@@ -213,6 +236,7 @@ fn broken(name: &str, message: String, help: &str) -> Box<Problem> {
         help: Some(help.to_owned()).filter(|help| !help.is_empty()),
         environments: Vec::new(),
         excerpt: String::new(),
+        owner: String::new(),
     })
 }
 

@@ -21,7 +21,7 @@ mod wrangler;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Files, read};
+pub use load::{Files, GATEWAYS, further, is_route_file, normal, read};
 pub use reference::reference;
 
 use crate::plan::compile::{self, File, Input, problem};
@@ -76,6 +76,17 @@ pub fn compile_files(files: &Files, environment: &str) -> Result<Compiled, Vec<P
     compiled.ok_or(problems)
 }
 
+/// The declared environments; `dev` if there are none.
+pub fn environments(files: &Files) -> Vec<String> {
+    Sources::parse(files).environments()
+}
+
+/// Who owns each route file, as far as it says so.
+pub fn owners(files: &Files) -> std::collections::BTreeMap<String, String> {
+    let sources = Sources::parse(files);
+    files.routes.keys().map(|name| (name.clone(), sources.owner(name))).collect()
+}
+
 /// Checks the files in every environment, or in `only`. For `deploy`, what suits a developer's machine alone is an
 /// error too. Returns the environments checked, and the problems in order of their places.
 pub fn check(files: &Files, only: Option<&str>, deploy: bool) -> (Vec<String>, Vec<Problem>) {
@@ -116,15 +127,14 @@ pub fn check(files: &Files, only: Option<&str>, deploy: bool) -> (Vec<String>, V
             help: Some("build without it".into()),
             environments: Vec::new(),
             excerpt: String::new(),
+            owner: String::new(),
         });
     }
     sort(&mut problems);
+    for problem in &mut problems {
+        problem.owner = sources.owner(&problem.file);
+    }
     (environments, problems)
-}
-
-/// The declared environments; `dev` if there are none.
-pub fn environments(files: &Files) -> Vec<String> {
-    Sources::parse(files).environments()
 }
 
 fn sort(problems: &mut [Problem]) {
@@ -192,6 +202,7 @@ impl Sources {
                 help: Some("make it, with `tollgate: 1`; it holds what all APIs share".into()),
                 environments: Vec::new(),
                 excerpt: String::new(),
+                owner: String::new(),
             });
         }
         sources
@@ -199,6 +210,13 @@ impl Sources {
 
     fn gateway(&self) -> Option<&Node> {
         self.files.get(self.gateway?).map(|file| &file.tree)
+    }
+
+    /// Who owns a file: as an API's file says itself; whatever else lies about is the gateway's owner's.
+    fn owner(&self, name: &str) -> String {
+        let own = self.files.iter().find(|file| file.name == name).map(|file| &file.tree);
+        let owner = own.or(self.gateway()).and_then(|root| root.get("owner")).and_then(Node::text);
+        owner.unwrap_or_default().to_owned()
     }
 
     /// The declared environments; `dev` if there are none.

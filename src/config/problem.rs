@@ -60,6 +60,8 @@ pub struct Problem {
     /// The line of the file, for display.
     #[serde(skip)]
     pub excerpt: String,
+    /// Who owns the file; empty where nobody in particular does. Filled in when everything was checked.
+    pub owner: String,
 }
 
 /// Text whose control characters are written as escapes: messages quote what stands in the files.
@@ -241,13 +243,40 @@ pub fn render_in(problems: &[Problem], color: bool) -> String {
         let _ = problem.write(&mut out, color);
         out.push_str("\n\n");
     }
+    out.push_str(&count(problems));
+    out
+}
+
+/// The same by owner, each under a heading, where more than one is concerned.
+pub fn render_by_owner(problems: &[Problem], color: bool) -> String {
+    let owners: std::collections::BTreeSet<&str> =
+        problems.iter().map(|problem| problem.owner.as_str()).collect();
+    if owners.len() < 2 {
+        return render_in(problems, color);
+    }
+    let mut out = String::new();
+    for owner in owners {
+        let name = if owner.is_empty() { "nobody in particular" } else { owner };
+        out.push_str(&format!("{}\n\n", Paint(color, BOLD, format!("── {}", Plain(name)))));
+        for problem in problems.iter().filter(|problem| problem.owner == owner) {
+            // Writing to a string cannot fail.
+            let _ = problem.write(&mut out, color);
+            out.push_str("\n\n");
+        }
+    }
+    out.push_str(&count(problems));
+    out
+}
+
+/// `2 errors, 1 warning`, if there is any.
+fn count(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = problems.len().saturating_sub(errors);
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    if errors > 0 || warnings > 0 {
-        out.push_str(&format!("{}, {}\n", plural(errors, "error"), plural(warnings, "warning")));
+    if problems.is_empty() {
+        return String::new();
     }
-    out
+    format!("{}, {}\n", plural(errors, "error"), plural(warnings, "warning"))
 }
 
 /// The word of `known` that is most like `word`, if any is like it.

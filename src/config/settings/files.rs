@@ -13,6 +13,9 @@ pub struct GatewayFile {
     /// Name of the gateway in `Via`, `Cache-Status` and `Proxy-Status`. Default: `tollgate`.
     #[schemars(length(min = 1, max = 64))]
     pub name: Option<String>,
+    /// Who owns this file, and what all APIs share: a team, a mailbox.
+    #[schemars(length(min = 1, max = 128))]
+    pub owner: Option<String>,
     /// The environments. Each but `dev` has its `[env.NAME]` in `wrangler.toml`. Default: `[dev]`.
     #[serde(default)]
     pub environments: Vec<String>,

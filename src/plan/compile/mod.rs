@@ -490,5 +490,6 @@ pub fn problem(
         help,
         environments: Vec::new(),
         excerpt,
+        owner: String::new(),
     }
 }

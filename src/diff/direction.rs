@@ -1,0 +1,268 @@
+//! Which way a difference goes: whether more is let through than before, or less.
+//!
+//! What is not in the table is neither. A difference of which it cannot be told counts as looser: it is flagged.
+
+use super::structure::{Difference, missing};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Which way a difference goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// More is let through, told or trusted than before, or it cannot be ruled out.
+    Looser,
+    /// Less is.
+    Tighter,
+    /// Neither.
+    Other,
+}
+
+use Direction::{Looser, Other, Tighter};
+
+/// How a difference is judged.
+#[derive(Clone, Copy)]
+enum Judge {
+    /// Having it is tighter than not having it.
+    Guard,
+    /// Having it is looser than not having it.
+    Opening,
+    /// A switch that is tighter when it is on.
+    OnGuards,
+    /// A switch that is looser when it is on.
+    OnOpens,
+    /// A number that lets more through when it is higher.
+    Higher,
+    /// A set that lets more through when it has more members.
+    Grows,
+    /// A set that lets more through when it has fewer members.
+    Shrinks,
+    /// A set that lets everything through when it is empty, and otherwise more when it has more members.
+    EmptyIsAll,
+    /// Every difference is flagged.
+    Any,
+    /// By a function of its own.
+    By(fn(&Value, &Value) -> Direction),
+}
+
+/// Members, with `*` for any one and `**` for any number; how they are judged; what is said where it is looser, if what
+/// the member's name says is not enough.
+const TABLE: &[(&str, Judge, &str)] = &[
+    ("auth", Judge::Guard, "authentication removed"),
+    ("auth/scopes", Judge::By(scopes), "fewer scopes are asked for"),
+    ("auth/issuers/*", Judge::Opening, "another issuer is trusted"),
+    ("auth/issuers/*/audiences", Judge::Grows, "tokens for others are accepted"),
+    ("auth/issuers/*/algorithms", Judge::Grows, "another algorithm is accepted"),
+    ("auth/issuers/*/keys", Judge::Any, "other keys are trusted, or for longer"),
+    ("auth/issuers/*/leeway", Judge::Higher, "expired tokens are accepted for longer"),
+    ("auth/issuers/*/types", Judge::EmptyIsAll, "other types of tokens are accepted"),
+    ("auth/issuers/*/required", Judge::Shrinks, "fewer claims are asked for"),
+    ("auth/issuers/*/scope_claim", Judge::Any, "scopes are read from another claim"),
+    ("auth/issuers/*/consumer_claim", Judge::Any, "another claim names the consumer"),
+    ("auth/keep_credentials", Judge::OnOpens, "credentials are passed on to the origin"),
+    ("https", Judge::OnGuards, "plain HTTP is let in"),
+    ("paths/encoded_slashes", Judge::OnOpens, "encoded slashes are let in"),
+    ("limits/*", Judge::Guard, "limit removed"),
+    ("limits/*/algorithm", Judge::By(algorithm), "limit raised"),
+    ("limits/*/per", Judge::By(per), "limit counts others apart"),
+    ("limits/*/unreachable", Judge::By(unreachable), "requests pass when the counter is silent"),
+    ("body", Judge::Guard, "bound on the body removed"),
+    ("body/max", Judge::Higher, "bound on the body raised"),
+    ("cors", Judge::Opening, "scripts of other origins are let in"),
+    ("cors/origins", Judge::Grows, "more origins are allowed"),
+    ("cors/methods", Judge::Grows, "scripts may use more methods"),
+    ("cors/headers", Judge::Grows, "scripts may send more headers"),
+    ("cors/expose", Judge::Grows, "scripts may read more headers"),
+    ("cors/credentials", Judge::OnOpens, "scripts may send credentials"),
+    ("cors/private_network", Judge::OnOpens, "pages of the public web reach a private network"),
+    ("cors/timing", Judge::OnOpens, "scripts may read timings"),
+    ("cache/key", Judge::Shrinks, "stored answers are shared more widely"),
+    ("cache/override_origin", Judge::OnOpens, "what the origin says of storing is overruled"),
+    ("csrf", Judge::Guard, "what other sites make browsers send passes"),
+    ("csrf/trusted", Judge::Grows, "what more sites make browsers send passes"),
+    ("hsts", Judge::By(bound), "browsers are no longer told to stay with HTTPS"),
+    ("headers/response", Judge::By(guards), "a security header is no longer sent"),
+    ("action", Judge::By(origins), "requests go to another origin"),
+    ("**/targets/*", Judge::Opening, "requests go to another origin"),
+    ("**/targets", Judge::By(origins), "requests go to another origin"),
+    ("status", Judge::By(revived), "a retired version is served again"),
+    ("trust_forwarded", Judge::OnOpens, "what clients say of themselves is believed"),
+    ("admin_host", Judge::By(bound), "the gateway's own pages are served on every host"),
+];
+
+/// Which way a difference goes, and what to say of it where it is looser.
+pub fn judge(difference: &Difference) -> (Direction, &'static str) {
+    let path: Vec<&str> = difference.path.iter().map(String::as_str).collect();
+    let row = TABLE.iter().find(|(pattern, ..)| fits(&pattern.split('/').collect::<Vec<_>>(), &path));
+    let Some((_, judge, says)) = row else { return (Other, "") };
+    let Difference { old, new, .. } = difference;
+    (direction(*judge, old, new), says)
+}
+
+/// The place in the table of what is said: what matters more stands further up.
+pub fn rank(says: &str) -> usize {
+    TABLE.iter().position(|(.., own)| *own == says).unwrap_or(usize::MAX)
+}
+
+fn fits(pattern: &[&str], path: &[&str]) -> bool {
+    match (pattern.split_first(), path.split_first()) {
+        (None, None) => true,
+        (Some((&"**", rest)), _) => {
+            (0..=path.len()).any(|skip| path.get(skip..).is_some_and(|path| fits(rest, path)))
+        }
+        (Some((own, rest)), Some((part, path))) => (*own == "*" || own == part) && fits(rest, path),
+        _ => false,
+    }
+}
+
+fn direction(judge: Judge, old: &Value, new: &Value) -> Direction {
+    let turn = |looser: bool| if looser { Looser } else { Tighter };
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::INFINITY);
+    let (gone, came) = (missing(old, new), missing(new, old));
+    match judge {
+        Judge::Guard => match (old.is_null(), new.is_null()) {
+            (false, false) => Other,
+            (_, removed) => turn(removed),
+        },
+        Judge::Opening => match (old.is_null(), new.is_null()) {
+            (false, false) => Other,
+            (added, _) => turn(added),
+        },
+        Judge::OnGuards => turn(new != &Value::Bool(true)),
+        Judge::OnOpens => turn(new == &Value::Bool(true)),
+        Judge::Higher => turn(number(new) > number(old)),
+        Judge::Grows => turn(!came.is_empty()),
+        Judge::Shrinks => turn(!gone.is_empty()),
+        Judge::EmptyIsAll => {
+            let empty = |value: &Value| value.as_array().is_none_or(Vec::is_empty);
+            turn(empty(new) || !empty(old) && !came.is_empty())
+        }
+        Judge::Any => Looser,
+        Judge::By(judge) => judge(old, new),
+    }
+}
+
+/// Scopes: `{"all": […]}`, `{"any": […]}` or null. Tighter only if whoever may call now could before.
+fn scopes(old: &Value, new: &Value) -> Direction {
+    // Whether everybody who has what `a` asks for has what `b` asks for.
+    let implies = |a: &Value, b: &Value| -> bool {
+        let list = |value: &Value, kind: &str| -> Option<Vec<Value>> { value.get(kind)?.as_array().cloned() };
+        if b.is_null() {
+            return true;
+        }
+        match (list(a, "all"), list(a, "any"), list(b, "all"), list(b, "any")) {
+            (Some(a), _, Some(b), _) => b.iter().all(|scope| a.contains(scope)),
+            (Some(a), _, _, Some(b)) => b.iter().any(|scope| a.contains(scope)),
+            (_, Some(a), Some(b), _) => b.iter().all(|scope| a.iter().all(|own| own == scope)),
+            (_, Some(a), _, Some(b)) => a.iter().all(|scope| b.contains(scope)),
+            _ => false,
+        }
+    };
+    match (implies(new, old), implies(old, new)) {
+        (true, true) => Other,
+        (true, false) => Tighter,
+        _ => Looser,
+    }
+}
+
+/// Tighter only if nothing that passes now could not pass before.
+fn algorithm(old: &Value, new: &Value) -> Direction {
+    let part = |value: &Value, kind: &str, name: &str| value.get(kind).and_then(|own| own.get(name)).cloned();
+    let count = |value: &Value, kind: &str, name: &str| {
+        part(value, kind, name).and_then(|own| own.as_u64()).map(u128::from)
+    };
+    let bucket = |value: &Value| {
+        Some((
+            count(value, "Bucket", "rate")?,
+            count(value, "Bucket", "period")?,
+            count(value, "Bucket", "burst")?,
+        ))
+    };
+    let within = match (bucket(old), bucket(new)) {
+        (Some((rate, period, burst)), Some((r, p, b))) => {
+            Some(r.saturating_mul(period) <= rate.saturating_mul(p) && b <= burst)
+        }
+        _ => ["Sliding", "Quota"].into_iter().find_map(|kind| {
+            let same =
+                ["window", "period"].into_iter().all(|name| part(old, kind, name) == part(new, kind, name));
+            let (old, new) = (count(old, kind, "limit")?, count(new, kind, "limit")?);
+            same.then_some(new <= old)
+        }),
+    };
+    if within == Some(true) { Tighter } else { Looser }
+}
+
+/// All callers together is the tightest of all.
+fn per(_: &Value, new: &Value) -> Direction {
+    if new == "Route" { Tighter } else { Looser }
+}
+
+fn unreachable(old: &Value, new: &Value) -> Direction {
+    let order = ["Closed", "Degrade", "Open"];
+    let rank = |value: &Value| order.iter().position(|own| value == own);
+    if rank(new) > rank(old) { Looser } else { Tighter }
+}
+
+fn revived(old: &Value, new: &Value) -> Direction {
+    let retired = |value: &Value| value.get("Retired").is_some();
+    match (retired(old), retired(new)) {
+        (true, false) => Looser,
+        (false, true) => Tighter,
+        _ => Other,
+    }
+}
+
+fn bound(old: &Value, new: &Value) -> Direction {
+    match (old.is_null(), new.is_null()) {
+        (_, true) => Looser,
+        (true, false) => Tighter,
+        _ => Other,
+    }
+}
+
+/// Fields by which a page guards itself in a browser.
+const GUARDS: [&str; 9] = [
+    "content-security-policy",
+    "cross-origin-embedder-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+    "permissions-policy",
+    "referrer-policy",
+    "strict-transport-security",
+    "x-content-type-options",
+    "x-frame-options",
+];
+
+fn guards(old: &Value, new: &Value) -> Direction {
+    let sets = |value: &&Value| {
+        let text = value.as_str().unwrap_or_default();
+        GUARDS.iter().any(|name| text.strip_prefix("set ").is_some_and(|rest| rest.starts_with(name)))
+    };
+    if missing(old, new).iter().any(sets) { Looser } else { Other }
+}
+
+/// Where requests go: looser where they may go somewhere new.
+fn origins(old: &Value, new: &Value) -> Direction {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    targets(old, &mut before);
+    targets(new, &mut after);
+    if after.iter().any(|target| !before.contains(target)) { Looser } else { Other }
+}
+
+fn targets<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members {
+                match member {
+                    Value::Object(all) if key == "targets" => out.extend(all.keys().map(String::as_str)),
+                    _ => targets(member, out),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| targets(item, out)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

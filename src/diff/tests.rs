@@ -1,0 +1,299 @@
+use super::*;
+use crate::config::{Files, compile_files, problem};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// Definitions and routes as blocks of text, so that they can be put in any order.
+const DEFINITIONS: &[(&str, &[&str])] = &[
+    (
+        "issuers",
+        &[
+            "  @people: { issuer: https://people.example, audience: [shop, web], algorithms: [ES256], keys: { jwks: https://people.example/jwks } }",
+            "  @others: { issuer: https://others.example, audience: shop, algorithms: [RS256], keys: { jwks: https://others.example/jwks } }",
+        ],
+    ),
+    (
+        "limits",
+        &[
+            "  calm: { rate: 10/s, burst: 20, per: consumer }",
+            "  daily: { quota: 1000/day, per: address, unreachable: degrade }",
+        ],
+    ),
+    ("caches", &["  @brief: { ttl: 10s, key: [query.page, consumer] }", "  @long: { ttl: 1h }"]),
+    ("cors", &["  @web: { origins: [https://a.example, https://b.example], expose: [x-a, x-b] }"]),
+    (
+        "upstreams",
+        &[
+            "  @one: { url: https://one.example }",
+            "  @two: { targets: [{ url: https://one.example }, { url: https://two.example, weight: 3 }] }",
+        ],
+    ),
+];
+
+const ROUTES: &[&str] = &[
+    "  list: { match: GET /, cache: @brief, upstream: @two, scopes: [\"a:read\", \"b:read\"] }",
+    "  get: { match: \"GET /{id}\", rewrite: \"/internal/{id}\", limits: { add: [daily] } }",
+    "  put: { match: \"PUT /{id}\", auth: { jwt: @others, claims: { x-tier: tier } }, body: { max: 1KiB } }",
+    "  open: { match: \"GET /open/{*rest}\", auth: none, cache: @long, limits: [daily] }",
+    "  both: { match: GET /both, combine: { one: { upstream: @one, path: /1 }, two: { upstream: @two, path: /2, required: false } } }",
+];
+
+/// The files, blocks in the given order of their hashes, each definition called by its name and `suffix`.
+fn files(seed: u64, suffix: &str) -> Files {
+    let shuffled = |list: &[&str]| {
+        let mut list: Vec<String> = list.iter().map(|line| (*line).to_owned()).collect();
+        list.sort_by_key(|line| {
+            let mixed = line
+                .bytes()
+                .fold(seed, |hash, byte| hash.rotate_left(7) ^ u64::from(byte).wrapping_mul(0x9e37_79b9));
+            if seed == 0 { 0 } else { mixed }
+        });
+        list.join("\n")
+    };
+    let mut gateway = format!("tollgate: 1\n# seed {seed}\n");
+    let names: Vec<&str> = DEFINITIONS.iter().map(|(name, _)| *name).collect();
+    let order = shuffled(&names);
+    for name in order.lines() {
+        let (_, entries) = DEFINITIONS.iter().find(|(own, _)| *own == name).unwrap();
+        gateway.push_str(&format!("{name}:\n{}\n", shuffled(entries)));
+    }
+    gateway.push_str("defaults: { auth: { jwt: @people }, limits: [calm], cors: @web, https: true }\n");
+    let mut api = format!(
+        "routes:\n{}\nbase: /a/v1\nupstream: @one\napi: a\nversion: {{ name: v1 }}\nowner: team\nhosts: [api.example]\ntollgate: 1\n",
+        shuffled(ROUTES)
+    );
+    for text in [&mut gateway, &mut api] {
+        // `@name` is the name of a definition.
+        let mut parts = text.split('@');
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(part.len());
+            let (name, rest) = part.split_at(end);
+            out.push_str(&format!("{name}{suffix}{rest}"));
+        }
+        *text = out;
+    }
+    Files::new([("routes/gateway.yaml", gateway.as_str()), ("routes/a/v1.yaml", api.as_str())])
+}
+
+fn plan(files: &Files) -> Rc<Plan> {
+    let compiled =
+        compile_files(files, "dev").unwrap_or_else(|problems| panic!("{}", problem::render(&problems)));
+    Rc::new(Plan::load(compiled.plan).unwrap())
+}
+
+/// What differs after a replacement in the files.
+fn after(changes: &[(&str, &str)]) -> Report {
+    let before = files(0, "");
+    let mut new = before.clone();
+    for (from, to) in changes {
+        assert!(new.routes.values().any(|text| text.contains(from)), "{from} is not in the files");
+        new.routes.values_mut().for_each(|text| *text = text.replace(from, to));
+    }
+    // https is not enforced in dev.
+    compare(&plan(&before), &plan(&new)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn order_layout_and_names_of_definitions_mean_nothing(seed in 1_u64.., suffix in "[a-z]{0,3}") {
+        let report = compare(&plan(&files(0, "")), &plan(&files(seed, &suffix))).unwrap();
+        prop_assert!(report.is_empty(), "{report:#?}");
+    }
+}
+
+#[test]
+fn defaults_written_out_mean_nothing() {
+    let report = after(&[
+        ("quota: 1000/day, per: address", "quota: 1000/day, per: address, deadline: 500ms"),
+        ("key: [query.page, consumer] }", "key: [consumer, query.page], max: 10MiB, override: false }"),
+        ("  get: { match", "  get: { timeout: { headers: 15s, total: 30s }, auth: { jwt: people }, match"),
+        ("expose: [x-a, x-b]", "max_age: 10m, credentials: false, expose: [x-b, x-a]"),
+    ]);
+    assert!(report.is_empty(), "{report:#?}");
+}
+
+/// The flags of a report: what is said, and of how many things.
+fn flags(report: &Report) -> BTreeSet<&'static str> {
+    let entries = report.apis.iter().chain(&report.routes);
+    let changes = entries.clone().flat_map(|entry| &entry.changes).chain(&report.gateway);
+    let looser = changes.filter(|change| change.direction == Direction::Looser).map(|change| change.says);
+    let whole = entries.filter(|entry| entry.direction == Direction::Looser).map(|entry| entry.says);
+    let moved = report.elsewhere.iter().flat_map(|moved| moved.says.iter().copied());
+    looser.chain(whole).chain(moved).filter(|says| !says.is_empty()).collect()
+}
+
+#[test]
+fn what_gets_looser_is_flagged_and_the_way_back_is_not() {
+    for (from, to, flag) in [
+        (
+            "put: { match: \"PUT /{id}\", auth: { jwt: others, claims: { x-tier: tier } }",
+            "put: { match: \"PUT /{id}\", limits: [], auth: none",
+            "authentication removed",
+        ),
+        ("scopes: [\"a:read\", \"b:read\"]", "scopes: [\"a:read\"]", "fewer scopes are asked for"),
+        ("jwt: others", "jwt: [others, people]", "another issuer is trusted"),
+        ("audience: [shop, web]", "audience: [shop, web, mobile]", "tokens for others are accepted"),
+        (
+            "https://people.example/jwks",
+            "https://peeple.example/jwks",
+            "other keys are trusted, or for longer",
+        ),
+        ("rate: 10/s", "rate: 11/s", "limit raised"),
+        ("burst: 20", "burst: 21", "limit raised"),
+        ("unreachable: degrade", "unreachable: open", "requests pass when the counter is silent"),
+        ("per: address", "per: header.x-key", "limit counts others apart"),
+        ("limits: { add: [daily] }", "https: true", "limit removed"),
+        ("max: 1KiB", "max: 2KiB", "bound on the body raised"),
+        (
+            "origins: [https://a.example, ",
+            "origins: [https://a.example, https://evil.example, ",
+            "more origins are allowed",
+        ),
+        ("expose: [x-a, x-b]", "expose: [x-a, x-b], credentials: true", "scripts may send credentials"),
+        ("key: [query.page, consumer]", "key: [query.page]", "stored answers are shared more widely"),
+        (
+            "jwt: others, claims",
+            "jwt: others, keep_credentials: true, claims",
+            "credentials are passed on to the origin",
+        ),
+        (
+            "{ url: https://two.example, weight",
+            "{ url: https://three.example, weight",
+            "requests go to another origin",
+        ),
+    ] {
+        let report = after(&[(from, to)]);
+        assert!(flags(&report).contains(flag), "{from} → {to}: {report:#?}");
+        assert!(report.loosened() > 0);
+        // Back again, all of it but what goes to another place is tighter.
+        let (old, new) = (plan(&files(0, "")), {
+            let mut new = files(0, "");
+            new.routes.values_mut().for_each(|text| *text = text.replace(from, to));
+            plan(&new)
+        });
+        let back = compare(&new, &old).unwrap();
+        let both = [
+            "other keys are trusted, or for longer",
+            "limit counts others apart",
+            "requests go to another origin",
+        ];
+        assert!(both.contains(&flag) || !flags(&back).contains(flag), "{to} → {from}: {back:#?}");
+    }
+}
+
+#[test]
+fn routes_that_come_go_and_are_renamed_are_told_apart() {
+    let report = after(&[
+        ("  get: {", "  read: {"),
+        (ROUTES[2].replace('@', "").as_str(), "  new: { match: GET /new/thing }"),
+    ]);
+    let found: Vec<(Kind, &str, Option<&str>)> =
+        report.routes.iter().map(|route| (route.kind, route.name.as_str(), route.was.as_deref())).collect();
+    assert_eq!(
+        found,
+        [
+            (Kind::Added, "a/v1/new", None),
+            (Kind::Renamed, "a/v1/read", Some("a/v1/get")),
+            (Kind::Removed, "a/v1/put", None),
+        ]
+    );
+    // Nobody asked for the new one before, and the old one's requests have no other route.
+    assert_eq!((report.elsewhere.as_slice(), report.loosened()), (&[][..], 0));
+}
+
+#[test]
+fn requests_that_go_elsewhere_are_shown() {
+    let report = after(&[
+        ("  list:", "  health: { match: GET /health, auth: none, limits: [] }\n  list:"),
+        ("GET /both", "POST /both"),
+    ]);
+    let found: Vec<(&str, &str, &str, &str)> = report
+        .elsewhere
+        .iter()
+        .map(|moved| {
+            (
+                moved.request.method.as_str(),
+                moved.request.url.as_str(),
+                moved.old.as_str(),
+                moved.new.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("POST", "https://api.example/a/v1/both", "405", "a/v1/both"),
+            ("GET", "https://api.example/a/v1/both", "a/v1/both", "a/v1/get"),
+            ("GET", "https://api.example/a/v1/health", "a/v1/get", "a/v1/health"),
+        ]
+    );
+    let moved = &report.elsewhere[2];
+    assert_eq!((moved.direction, moved.says[0]), (Direction::Looser, "authentication removed"));
+    let added = report.routes.iter().find(|route| route.kind == Kind::Added).unwrap();
+    assert_eq!((added.direction, added.says), (Direction::Looser, OPEN));
+}
+
+/// A limit's name is read by clients, and its counts are kept under it.
+#[test]
+fn a_limit_that_is_renamed_begins_anew() {
+    let report = after(&[("calm", "quiet")]);
+    assert_eq!(report.loosened(), 0);
+    let change = &report.routes[0].changes[0];
+    assert_eq!((change.old.as_str(), change.new.as_str()), (Some("shared/calm"), Some("shared/quiet")));
+    assert_eq!(change.says, "renamed: its counts begin anew");
+}
+
+/// No field of a route is forgotten: a new one is put into the table of directions, or here, where nothing is looser.
+#[test]
+fn every_field_of_a_route_is_judged() {
+    let known = BTreeSet::from([
+        "action",
+        "auth",
+        "body",
+        "cache",
+        "cors",
+        "csrf",
+        "headers",
+        "hsts",
+        "https",
+        "limits",
+        "maintenance",
+        "match",
+        "members",
+        "paths",
+        "secrets",
+        "timeout",
+    ]);
+    let view = View::new(&plan(&files(0, ""))).unwrap();
+    let found: BTreeSet<&str> = view
+        .routes
+        .values()
+        .flat_map(|route| route.value.as_object().unwrap().keys())
+        .map(String::as_str)
+        .collect();
+    assert_eq!(found, known, "see src/diff/direction.rs");
+    // No index is left: they would differ where nothing does.
+    let text = format!("{:?}", view.routes);
+    assert!(!text.contains("\"upstream\": Number") && !text.contains("\"cors\": Number"), "{text}");
+}
+
+#[test]
+fn text_says_each_change_once_and_flags_it() {
+    let report = after(&[("rate: 10/s", "rate: 20/s"), (ROUTES[2].replace('@', "").as_str(), "")]);
+    let text =
+        super::text::text(&[("dev".into(), report.clone()), ("prod".into(), Report::default())], false);
+    assert!(
+        text.contains(
+            "team\n  - a/v1/put   routes/a/v1.yaml:4:3   (in dev)\n      api.example/a/v1 PUT /{id}\n"
+        ),
+        "{text}"
+    );
+    let line = "      limits.shared/calm.algorithm: Bucket (burst: 20, period: 1000, rate: 10) → Bucket (burst: 20, period: 1000, rate: 20)   !! limit raised\n";
+    assert!(text.contains(&format!("  ~ a/v1/both, a/v1/get, a/v1/list   (in dev)\n{line}")), "{text}");
+    assert!(
+        super::text::text(&[("dev".into(), report)], true)
+            .contains("\u{1b}[1;31m   !! limit raised\u{1b}[0m")
+    );
+}
