@@ -1,6 +1,5 @@
 //! `tollgate test`: the tests of the route files.
 
-use super::explain;
 use super::{RoutesArgs, colored, complain, misused, print, print_json};
 use clap::Args;
 use serde_json::{Value, json};
@@ -9,18 +8,19 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
-use tollgate::pipeline::explain::explain as explained;
+use tollgate::pipeline::record;
 use tollgate::suite::{self, Choice, Coverage, Ran, Report};
 
 /// Runs the tests that stand in the route files: the gateway's own code in a simulated world.
 ///
 /// Nothing is sent and nobody is asked: origins, issuers, counters and the clock are made up. Ends with 0 if every test
 /// passed, 1 if one failed or less is covered than --coverage-min wants, 2 if nothing could be run.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 #[command(after_help = "Examples:
   tollgate test
   tollgate test orders --watch
   tollgate test --coverage --coverage-min 80
+  tollgate test --mutants orders/v2
   tollgate test --json | jq '.tests[] | select(.ok | not)'")]
 pub struct Test {
     /// Only tests with this text in their file's or their own name.
@@ -42,6 +42,13 @@ pub struct Test {
     /// List every policy that no test saw at work, in place of the number of them for each route.
     #[arg(long)]
     coverage: bool,
+    /// Change one thing of the compiled plan after the other, and list the changes that no test notices. PATTERN: only
+    /// changes of what has this text in its name or place.
+    #[arg(long, conflicts_with_all = ["watch", "coverage", "coverage_min", "env"])]
+    mutants: bool,
+    /// With --mutants: fail if less than so many per cent of the changes are noticed.
+    #[arg(long, value_name = "PERCENT", requires = "mutants", value_parser = clap::value_parser!(u8).range(0..=100))]
+    caught_min: Option<u8>,
 }
 
 /// How often --watch looks. Times of files are looked at in place of a notifier: that needs nothing of the system, and
@@ -53,6 +60,9 @@ impl Test {
     pub fn run(self) -> ExitCode {
         if self.watch {
             return self.keep_running();
+        }
+        if self.mutants {
+            return self.mutate();
         }
         match self.once() {
             Ok((report, took)) => {
@@ -121,6 +131,46 @@ impl Test {
             let _ = writeln!(out, "coverage is {percent} %, and --coverage-min wants {min} %");
         }
         (fine, out)
+    }
+
+    /// Tries the changes. Tests that fail without any say nothing about them.
+    fn mutate(&self) -> ExitCode {
+        let whole = Test { pattern: None, ..self.clone() };
+        let (report, _) = match whole.once() {
+            Ok(ran) => ran,
+            Err(code) => return code,
+        };
+        if report.failed() > 0 {
+            return misused("tests fail as it is: see `tollgate test`");
+        }
+        let began = Instant::now();
+        let found = self.routes.read().map_err(|problem| vec![*problem]);
+        let found = found.and_then(|files| suite::mutants(&files, self.pattern.as_deref()));
+        let found = match found {
+            Ok(found) => found,
+            Err(problems) => {
+                complain(&problems);
+                return ExitCode::from(2);
+            }
+        };
+        let survivors = found.survivors().count();
+        let fine = self.caught_min.is_none_or(|min| found.percent() >= usize::from(min));
+        if self.json {
+            print_json(&json!({ "ok": fine, "percent": found.percent(), "mutants": found.all }));
+        } else {
+            let mut out = String::new();
+            for mutant in found.survivors() {
+                let _ = writeln!(out, "{}  {}: {}", mutant.place, mutant.of, mutant.what);
+            }
+            if survivors > 0 {
+                out.push_str("No test fails with any of these changes.\n");
+            }
+            let (all, caught) = (found.all.len(), found.all.len() - survivors);
+            let took = began.elapsed().as_millis();
+            let _ = writeln!(out, "{caught} of {all} changes caught ({} %, {took} ms)", found.percent());
+            print(&out);
+        }
+        if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     fn coverage(&self, out: &mut String, coverage: &Coverage, brief: bool) {
@@ -215,7 +265,7 @@ fn key(ran: &Ran) -> String {
 
 /// The environment is said where there are several.
 fn line(out: &mut String, word: &str, ran: &Ran, report: &Report) {
-    let place = if report.plans.len() > 1 {
+    let place = if report.environments.len() > 1 {
         format!("{} in {}", ran.place, ran.environment)
     } else {
         ran.place.clone()
@@ -231,25 +281,21 @@ fn line(out: &mut String, word: &str, ran: &Ran, report: &Report) {
 // Writing to a string cannot fail.
 fn failed(out: &mut String, ran: &Ran, report: &Report) {
     line(out, "FAIL", ran, report);
-    let plan = report.plans.iter().find(|(environment, _)| *environment == ran.environment);
     let mut shown = None;
     for (problem, failure) in &ran.failures {
         let _ = problem.write(out, colored());
         out.push('\n');
-        let Some(asked) = &failure.asked else { continue };
+        let Some((asked, record)) = failure.asked.as_ref().zip(failure.record.as_ref()) else { continue };
         // One trace for each request: all that is wrong with its answer has the same way.
         if shown == Some((asked, failure.number)) {
             continue;
         }
         shown = Some((asked, failure.number));
         let which = if failure.number > 1 { format!(" (request {})", failure.number) } else { String::new() };
-        let _ = writeln!(out, "  what a fresh gateway makes of {} {}{which}:", asked.method, asked.url);
-        if let Some((_, plan)) = plan {
-            let text = explain::text(asked, &explained(plan.clone(), asked));
-            text.lines().skip(1).for_each(|line| {
-                let _ = writeln!(out, "  | {line}");
-            });
-        }
+        let _ = writeln!(out, "  what happened to {} {}{which}:", asked.method, asked.url);
+        record::text::text(record, |_| Vec::new()).lines().for_each(|line| {
+            let _ = writeln!(out, "  | {line}");
+        });
     }
     out.push('\n');
 }
@@ -259,12 +305,10 @@ fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
         .ran
         .iter()
         .map(|ran| {
-            let plan = report.plans.iter().find(|(environment, _)| *environment == ran.environment);
             let failures: Vec<Value> = ran
                 .failures
                 .iter()
                 .map(|(problem, failure)| {
-                    let trace = failure.asked.as_ref().zip(plan);
                     json!({
                         "file": problem.file,
                         "line": problem.span.line,
@@ -274,7 +318,7 @@ fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
                         "actual": failure.actual,
                         "request": failure.asked.as_ref().map(|asked| format!("{} {}", asked.method, asked.url)),
                         "number": failure.number,
-                        "explain": trace.map(|(asked, (_, plan))| explained(plan.clone(), asked)),
+                        "record": failure.record,
                     })
                 })
                 .collect();

@@ -219,16 +219,7 @@ impl<'s> Walker<'s> {
     ) {
         let mut best: Option<Vec<Finding>> = None;
         for branch in branches {
-            let resolved = self.resolve(branch);
-            let possible = match resolved.get("type").and_then(Json::as_str) {
-                Some(kind) => fits(kind, &node.value),
-                // A list of words is never meant by what is no text.
-                None => match self.words(resolved) {
-                    Some(_) => node.text().is_some(),
-                    None => Self::branches(resolved).is_some(),
-                },
-            };
-            if !possible {
+            if !self.possible(branch, node) {
                 continue;
             }
             let mut findings = Vec::new();
@@ -247,6 +238,19 @@ impl<'s> Walker<'s> {
                     if matches!(node.value, Value::Map(_) | Value::List(_)) { owner } else { node.span };
                 let message = format!("expected {}, found {}", self.describe(schema), found(node));
                 out.push(Finding { span, code: "wrong-type", message, help: None });
+            }
+        }
+    }
+
+    /// Whether a value is of the kind that a form wants, whatever is wrong within it.
+    fn possible(&self, form: &'s Json, node: &Node) -> bool {
+        let form = self.resolve(form);
+        match form.get("type").and_then(Json::as_str) {
+            Some(kind) => fits(kind, &node.value),
+            // A list of words is never meant by what is no text.
+            None if self.words(form).is_some() => node.text().is_some(),
+            None => {
+                Self::branches(form).is_some_and(|forms| forms.iter().any(|form| self.possible(form, node)))
             }
         }
     }

@@ -62,6 +62,9 @@ pub const FIELDS: &[(&str, Look)] = &[
     ("timeout", timeout),
     // They stand for the issuers that need them.
     ("secrets", nothing),
+    ("csrf", csrf),
+    ("hsts", hsts),
+    ("maintenance", maintenance),
 ];
 
 impl Coverage {
@@ -169,7 +172,9 @@ fn phase(met: &Met) -> Phase {
         // A preflight, or an OPTIONS that is answered here: nothing behind the match was asked.
         None if met.asked.method == "OPTIONS" && met.sent.is_empty() => Phase::Route,
         None => Phase::Done,
-        Some(Reason::HttpsRequired | Reason::SecretMissing) => Phase::Guard,
+        Some(Reason::HttpsRequired | Reason::SecretMissing | Reason::CrossSite | Reason::Maintenance) => {
+            Phase::Guard
+        }
         Some(Reason::LengthRequired | Reason::BodyTooLarge) => Phase::Body,
         Some(Reason::ScopeInsufficient) => Phase::Scope,
         Some(Reason::RateLimited | Reason::QuotaExhausted | Reason::LimitUnavailable) => Phase::Limit,
@@ -309,4 +314,30 @@ fn timeout(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
             || met.event.attempts.iter().any(|a| a.result == Err(crate::ports::FetchFault::Timeout))
     };
     out("timeout".into(), "give up", met.is_some_and(late));
+}
+
+fn csrf(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
+    if route.csrf.is_some() {
+        let unsafe_method = |met: &Met| !matches!(met.asked.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let refused = |met: &Met| met.event.reason == Some(Reason::CrossSite);
+        out("csrf".into(), "pass", met.is_some_and(|met| unsafe_method(met) && !refused(met)));
+        out("csrf".into(), "refuse", met.is_some_and(refused));
+    }
+}
+
+fn hsts(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
+    if route.hsts.is_some() {
+        let told = |met: &Met| met.seen.header("strict-transport-security").is_some();
+        out("hsts".into(), "tell", met.is_some_and(told));
+    }
+}
+
+fn maintenance(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
+    if let Some(rule) = &route.maintenance {
+        let refused = |met: &Met| met.event.reason == Some(Reason::Maintenance);
+        out("maintenance".into(), "refuse", met.is_some_and(refused));
+        if !rule.allow.is_empty() || rule.key.is_some() {
+            out("maintenance".into(), "pass", met.is_some_and(|met| !refused(met)));
+        }
+    }
 }

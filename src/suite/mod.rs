@@ -4,16 +4,19 @@
 mod coverage;
 mod judge;
 mod mint;
+mod mutants;
 mod report;
 mod stage;
 
 pub use coverage::{Cell, Coverage, FIELDS, RouteCoverage};
+pub use mutants::{Mutant, Mutants, mutants};
 pub use report::{Choice, Loaded, Ran, Report, all, load};
 pub use stage::{Bench, Met, Parts};
 
 use crate::config::cases::{Case, Names};
 use crate::config::settings::{BodyText, Caller, CallerUse, OneOrMany, RequestUse, Requests, Step};
 use crate::pipeline::explain::Question;
+use crate::pipeline::record::Record;
 use crate::plan::Api;
 use stage::Stage;
 
@@ -32,6 +35,17 @@ pub struct Failure {
     pub asked: Option<Question>,
     /// Which request of its step, from 1.
     pub number: usize,
+    /// All that happened to it.
+    pub record: Option<Box<Record>>,
+}
+
+/// How a test is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// The first failure ends it.
+    pub brief: bool,
+    /// Failures say all that happened to their request.
+    pub recorded: bool,
 }
 
 /// A request of a test, as it is made.
@@ -94,7 +108,12 @@ impl Asked {
         asked
     }
 
-    /// The URL that is asked for, in the file of an API.
+    /// The path or URL, as the test has it.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The URL that is asked for, of an API's host.
     pub(crate) fn url(&self, api: Option<&Api>) -> String {
         let mut url = if self.target.starts_with('/') {
             let scheme = if self.https { "https" } else { "http" };
@@ -113,16 +132,15 @@ impl Asked {
     }
 }
 
-/// Runs a test in a world of its own. `each` is shown what came of every request. Where `brief`, the first failure ends
-/// it.
-pub fn run(bench: &Bench, case: &Case, brief: bool, each: &mut dyn FnMut(&Met)) -> Vec<Failure> {
-    let stage = Stage::new(bench, case);
-    let names = Names::new(&bench.shared, &bench.routes, case.api);
+/// Runs a test in a world of its own. `each` is shown what came of every request.
+pub fn run(bench: &Bench, case: &Case, mode: Mode, each: &mut dyn FnMut(&Met)) -> Vec<Failure> {
+    let stage = Stage::new(bench, case, mode.recorded);
+    let names = Names::new(&bench.world, &bench.routes, case.api);
     let mut failures: Vec<Failure> = Vec::new();
     for (path, step) in &case.steps {
         stage.set(step);
-        perform(&stage, &names, bench, path, step, brief, each, &mut failures);
-        if brief && !failures.is_empty() {
+        perform(&stage, &names, bench, path, step, mode.brief, each, &mut failures);
+        if mode.brief && !failures.is_empty() {
             break;
         }
     }
@@ -159,6 +177,9 @@ fn perform(
         {
             stage.pass(every.0);
         }
+        if index > 0 && requests.len() > 1 {
+            stage.upstreams(step);
+        }
         let number = index.saturating_add(1);
         let met = match stage.ask(asked, caller) {
             Ok(met) => met,
@@ -171,6 +192,7 @@ fn perform(
                     actual: why,
                     asked: None,
                     number,
+                    record: None,
                 });
                 return;
             }
@@ -188,7 +210,8 @@ fn perform(
                 if !failures.iter().any(|failure| failure.path == miss.path) {
                     let judge::Miss { path, what, expected, actual } = miss;
                     let asked = Some(met.asked.clone());
-                    failures.push(Failure { path, what, expected, actual, asked, number });
+                    let record = met.record.clone();
+                    failures.push(Failure { path, what, expected, actual, asked, number, record });
                 }
             }
         }
@@ -198,7 +221,7 @@ fn perform(
         tally.add(&met);
     }
     for judge::Miss { path, what, expected, actual } in tally.judge(path, step, names) {
-        failures.push(Failure { path, what, expected, actual, asked: None, number: total });
+        failures.push(Failure { path, what, expected, actual, asked: None, number: total, record: None });
     }
 }
 

@@ -6,14 +6,15 @@ use crate::config::cases::{BEGIN, Case, Names};
 use crate::config::settings::{BodyText, Caller, Counters, Fake, Fakes, KeysUse, Step};
 use crate::event::Event;
 use crate::pipeline::explain::Question;
+use crate::pipeline::record::Record;
 use crate::pipeline::{ADMIN_TOKEN, Gateway, REQUEST_ID};
 use crate::plan::compile::Output;
 use crate::plan::rule::Rule;
-use crate::plan::{Route, Shared};
+use crate::plan::{Api, Route, Shared};
 use crate::ports::Class;
 use crate::simulator::{Answered, Fault, Seen, Sent, Visit, World};
 use crate::token::Keys;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -27,6 +28,9 @@ pub struct Bench {
     pub shared: Shared,
     /// Its routes.
     pub routes: Vec<Route>,
+    /// The world that tests know: issuers mint and publish by it, origins stand where it says, hosts are asked for as
+    /// it names them. That of the plan, unless the plan was changed to see whether tests notice.
+    pub world: Shared,
 }
 
 /// A compiled plan's parts, as they may be changed before it is written.
@@ -43,11 +47,8 @@ pub struct Parts {
 impl Parts {
     /// Those of a compiled plan.
     pub fn of(compiled: &Compiled) -> Parts {
-        Parts {
-            shared: compiled.shared.clone(),
-            rules: compiled.rules.clone(),
-            routes: compiled.routes.clone(),
-        }
+        let Compiled { shared, rules, routes, .. } = compiled;
+        Parts { shared: shared.clone(), rules: rules.clone(), routes: routes.clone() }
     }
 }
 
@@ -57,6 +58,15 @@ impl Bench {
     /// # Errors
     /// A plan that cannot be written.
     pub fn new(parts: Parts) -> Result<Bench, String> {
+        let world = parts.shared.clone();
+        Bench::of(parts, world)
+    }
+
+    /// The same in a world that need not be the plan's.
+    ///
+    /// # Errors
+    /// A plan that cannot be written.
+    pub fn of(parts: Parts, world: Shared) -> Result<Bench, String> {
         let Parts { mut shared, rules, routes } = parts;
         shared.gateway.sample = 1000;
         for issuer in &mut shared.issuers {
@@ -67,7 +77,7 @@ impl Bench {
         let output = Output { shared, rules, routes, ..Output::default() };
         let plan = output.write()?;
         let Output { shared, routes, .. } = output;
-        Ok(Bench { plan, shared, routes })
+        Ok(Bench { plan, shared, routes, world })
     }
 }
 
@@ -84,13 +94,19 @@ pub struct Met {
     pub sent: Vec<(Sent, Option<(usize, usize)>)>,
     /// Fetches of keys.
     pub key_fetches: usize,
+    /// All that happened, where that is wanted.
+    pub record: Option<Box<Record>>,
 }
+
+/// What an origin does with one request after the other, and how many it has had.
+type Script = (Vec<Fake>, Cell<usize>);
 
 /// What origins and issuers do at present.
 #[derive(Default)]
 struct Outside {
-    /// By URL and binding of a target.
-    targets: HashMap<(String, Option<String>), (Vec<Fake>, usize)>,
+    /// By URL and binding of a target: what it does with the next requests. Targets of one upstream that are told
+    /// together share it.
+    targets: HashMap<(String, Option<String>), Rc<Script>>,
     /// By URL of a key set.
     keys: HashMap<String, Answered>,
 }
@@ -103,14 +119,16 @@ pub struct Stage<'b> {
     world: World,
     gateway: Gateway,
     outside: Rc<RefCell<Outside>>,
+    /// Whether records are written.
+    recorded: bool,
 }
 
 impl<'b> Stage<'b> {
     /// A fresh world for a test.
-    pub fn new(bench: &'b Bench, case: &Case) -> Stage<'b> {
+    pub fn new(bench: &'b Bench, case: &Case, recorded: bool) -> Stage<'b> {
         let world = World::at(BEGIN);
         world.secret(ADMIN_TOKEN, mint::SECRET);
-        let shared = &bench.shared;
+        let shared = &bench.world;
         shared.secrets.iter().for_each(|name| world.secret(name, mint::SECRET));
         let mut outside = Outside::default();
         for issuer in &shared.issuers {
@@ -125,10 +143,10 @@ impl<'b> Stage<'b> {
         }
         let outside = Rc::new(RefCell::new(outside));
         let answers = Rc::clone(&outside);
-        world.elsewhere(move |sent| answers.borrow_mut().answer(sent));
+        world.elsewhere(move |sent| answers.borrow().answer(sent));
         let gateway = Gateway::new(bench.plan.clone(), 7);
         let names = Names::new(shared, &bench.routes, case.api);
-        let stage = Stage { bench, names, api: case.api, world, gateway, outside };
+        let stage = Stage { bench, names, api: case.api, world, gateway, outside, recorded };
         for (upstream, target, fakes) in &case.fakes {
             stage.fake(*upstream, *target, fakes);
         }
@@ -144,14 +162,10 @@ impl<'b> Stage<'b> {
         if let Some(after) = &step.after {
             self.world.pass(after.0);
         }
-        for (name, fakes) in &step.upstreams {
-            if let Ok((upstream, target)) = self.names.upstream(name) {
-                self.fake(upstream, target, fakes);
-            }
-        }
+        self.upstreams(step);
         for (name, keys) in &step.keys {
             let issuer = self.names.issuer(Some(name)).ok();
-            let issuer = issuer.and_then(|issuer| self.bench.shared.issuers.get(issuer));
+            let issuer = issuer.and_then(|issuer| self.bench.world.issuers.get(issuer));
             let Some((issuer, Keys::Jwks { url, .. })) = issuer.map(|issuer| (issuer, &issuer.keys)) else {
                 continue;
             };
@@ -169,6 +183,15 @@ impl<'b> Stage<'b> {
         }
     }
 
+    /// What a step says of upstreams, from its beginning.
+    pub fn upstreams(&self, step: &Step) {
+        for (name, fakes) in &step.upstreams {
+            if let Ok((upstream, target)) = self.names.upstream(name) {
+                self.fake(upstream, target, fakes);
+            }
+        }
+    }
+
     /// Lets time pass.
     pub fn pass(&self, milliseconds: u64) {
         self.world.pass(milliseconds);
@@ -179,12 +202,13 @@ impl<'b> Stage<'b> {
             Fakes::One(fake) => vec![fake.clone()],
             Fakes::Many(fakes) => fakes.clone(),
         };
-        let Some(found) = self.bench.shared.upstreams.get(upstream) else { return };
+        let Some(found) = self.bench.world.upstreams.get(upstream) else { return };
+        let script = Rc::new((script, Cell::new(0)));
         for (_, own) in
             found.targets.iter().enumerate().filter(|(at, _)| target.is_none_or(|only| only == *at))
         {
             let key = (own.url.clone(), own.via.clone());
-            self.outside.borrow_mut().targets.insert(key, (script.clone(), 0));
+            self.outside.borrow_mut().targets.insert(key, Rc::clone(&script));
         }
     }
 
@@ -197,10 +221,10 @@ impl<'b> Stage<'b> {
         let mut headers = request.headers.clone();
         if let Some(caller) = caller {
             let issuer = self.names.issuer(caller.issuer.as_deref())?;
-            let issuer = self.bench.shared.issuers.get(issuer).ok_or("there is no such issuer")?;
+            let issuer = self.bench.world.issuers.get(issuer).ok_or("there is no such issuer")?;
             headers.push(("authorization".into(), format!("Bearer {}", mint::token(caller, issuer, now)?)));
         }
-        let url = request.url(self.api.and_then(|api| self.bench.shared.apis.get(api)));
+        let url = request.url(self.asked_of(request));
         let mut visit = Visit::new(&self.world, &request.method, &url).from(&request.address);
         for (name, value) in &headers {
             visit = visit.header(name, value);
@@ -214,7 +238,11 @@ impl<'b> Stage<'b> {
             headers.push(("content-length".into(), body.len().to_string()));
         }
         self.world.sent.borrow_mut().clear();
-        let seen = visit.send(&self.gateway).ok_or("the gateway waits for what never comes")?;
+        let answered = match self.recorded {
+            true => visit.recorded(&self.gateway).map(|(seen, record)| (seen, Some(Box::new(record)))),
+            false => visit.send(&self.gateway).map(|seen| (seen, None)),
+        };
+        let (seen, record) = answered.ok_or("the gateway waits for what never comes")?;
         let id = seen.header(REQUEST_ID).unwrap_or_default();
         let event = self.gateway.event(id).unwrap_or_default();
         let sent = std::mem::take(&mut *self.world.sent.borrow_mut());
@@ -235,7 +263,14 @@ impl<'b> Stage<'b> {
         let method = request.method.clone();
         let (address, body) = (request.address.clone(), request.body.is_some());
         let asked = Question { method, url, headers, address, now, body, ..Question::default() };
-        Ok(Met { asked, seen, event, sent, key_fetches: keys.len() })
+        Ok(Met { asked, seen, event, sent, key_fetches: keys.len(), record })
+    }
+
+    /// The API whose host is asked: that with the longest base that the path lies under, or the file's own.
+    fn asked_of(&self, request: &super::Asked) -> Option<&Api> {
+        let apis = &self.bench.world.apis;
+        let under = apis.iter().filter(|api| begins(request.target(), &api.base));
+        under.max_by_key(|api| api.base.len()).or_else(|| apis.get(self.api?))
     }
 
     fn is_for(&self, sent: &Sent, (upstream, target): (usize, usize)) -> bool {
@@ -250,20 +285,16 @@ fn begins(url: &str, target: &str) -> bool {
 }
 
 impl Outside {
-    fn answer(&mut self, sent: &Sent) -> Answered {
+    fn answer(&self, sent: &Sent) -> Answered {
         if let Some(answered) = self.keys.get(&sent.url) {
             return answered.clone();
         }
-        let meant = self
-            .targets
-            .iter_mut()
-            .filter(|((url, via), _)| *via == sent.via && begins(&sent.url, url))
-            .max_by_key(|((url, _), _)| url.len());
-        let Some((_, (script, next))) = meant else { return Answered::json("{}") };
-        let fake = script.get(*next).or(script.last());
-        let answered = fake.map_or_else(|| Answered::json("{}"), answered);
-        *next = next.saturating_add(1);
-        answered
+        let meant = self.targets.iter().filter(|((url, via), _)| *via == sent.via && begins(&sent.url, url));
+        let meant = meant.max_by_key(|((url, _), _)| url.len()).map(|(_, script)| script.as_ref());
+        let Some((script, next)) = meant else { return Answered::json("{}") };
+        let fake = script.get(next.get()).or(script.last());
+        next.set(next.get().saturating_add(1));
+        fake.map_or_else(|| Answered::json("{}"), answered)
     }
 }
 
@@ -300,6 +331,7 @@ fn answered(fake: &Fake) -> Answered {
 pub fn text(body: &BodyText) -> String {
     match body {
         BodyText::Text(text) => text.clone(),
-        BodyText::Sized { size, .. } => "x".repeat(usize::try_from(size.0).unwrap_or(0).min(64 << 20)),
+        // A number, and so JSON.
+        BodyText::Sized { size, .. } => "1".repeat(usize::try_from(size.0).unwrap_or(0).min(64 << 20)),
     }
 }

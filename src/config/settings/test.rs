@@ -54,7 +54,8 @@ pub struct Step {
     /// How long after the end of the step before.
     pub after: Option<Duration>,
     /// What upstreams answer from now on: by the upstream's name, or `NAME.1` for its first target. An upstream is its
-    /// origins: another one with the same URL answers alike. Default: 200 with the body `{}`.
+    /// origins: another one with the same URL answers alike. With a list of requests, it begins anew with each of them.
+    /// Default: 200 with the body `{}`.
     #[serde(default)]
     pub upstreams: IndexMap<String, Fakes>,
     /// What issuers publish from now on, by the issuer's name. Default: the key `current`.
@@ -95,7 +96,7 @@ pub enum Requests {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RequestUse {
-    /// Method and path or URL. A path is asked for over HTTPS, of the API's first host.
+    /// Method and path or URL. A path is asked for over HTTPS, of the first host of the API that it lies in.
     Short(Request),
     /// All that belongs to it.
     Long(Box<TestRequest>),
@@ -113,8 +114,8 @@ pub struct TestRequest {
     /// The whole URL. This or `path`.
     #[schemars(length(min = 1))]
     pub url: Option<String>,
-    /// Its host, with `path`. Default: the API's first host, `test` in place of a `*`; `api.test` where it serves
-    /// every host.
+    /// Its host, with `path`. Default: the first host of the API that the path lies in, `test` in place of a `*`;
+    /// `api.test` where it serves every host.
     #[schemars(length(min = 1))]
     pub host: Option<String>,
     /// Over HTTPS, with `path`. Default: true.
@@ -140,7 +141,7 @@ pub enum BodyText {
     Text(String),
     /// So many bytes.
     Sized {
-        /// How many.
+        /// How many, each a `1`.
         size: Size,
         /// Whether the request says so (`Content-Length`). Default: true.
         declared: Option<bool>,
