@@ -12,8 +12,10 @@ use std::fmt::Write as _;
 /// address and the request's id excepted; what the client tells counts as far as the rule or `Vary` names it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// The API version, e.g. `orders/v2`: it only names the entry, authority and path tell APIs apart.
+    /// The API version, e.g. `orders/v2`.
     pub api: &'a str,
+    /// The route's name within its version: requests for one URL may belong to several, by their header fields.
+    pub route: &'a str,
     /// The scheme is `https`.
     pub https: bool,
     /// Canonical host, with its port unless that is the scheme's own.
@@ -61,6 +63,7 @@ pub fn key(rule: &Rule, subject: &Subject<'_>) -> String {
     let mut hash = Hash(Sha256::new());
     hash.part(b's', if subject.https { "https" } else { "http" });
     hash.part(b'h', subject.authority);
+    hash.part(b'r', subject.route);
     hash.optional(b'f', subject.proxied);
     hash.part(b'p', subject.path);
     hash.part(b'o', if subject.cors { "ours" } else { "theirs" });
@@ -165,6 +168,7 @@ mod tests {
     fn plain(headers: &dyn Headers) -> Subject<'_> {
         Subject {
             api: "orders/v2",
+            route: "getOrder",
             https: true,
             authority: "h",
             proxied: None,

@@ -191,6 +191,7 @@ impl<H: Host> Exchange<'_, H> {
         });
         let subject = Subject {
             api: api.as_deref().unwrap_or_default(),
+            route: &route.name,
             https: request.https,
             authority: &request.authority,
             proxied: proxied.as_deref(),

@@ -15,6 +15,7 @@ mod explain;
 mod forward;
 mod leaks;
 mod limits;
+mod matching;
 mod policies;
 mod record;
 mod routing;
