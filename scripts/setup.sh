@@ -77,13 +77,16 @@ setup_secrets() {
 # A hash of everything that cargo compiles.
 rust_inputs() { find src Cargo.toml Cargo.lock -type f ! -name '*.js' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d ' ' -f 1; }
 
+# The same of the command, which holds templates as well.
+command_inputs() { echo "$(rust_inputs) $(hash_of package/template/*)"; }
+
 # put FROM TO: replaces by rename, so that nobody reads half a file.
 put() { cp "$1" "$2.new" && mv -f "$2.new" "$2"; }
 
 # The native `tollgate` command, as build/bin/tollgate.
 build_command() {
   local inputs
-  inputs=$(rust_inputs)
+  inputs=$(command_inputs)
   if [ -x build/bin/tollgate ] && [ "$(cat build/bin/.inputs 2>/dev/null)" = "$inputs" ]; then return; fi
   say "compiling the tollgate command"
   cargo build --bin tollgate || return 1

@@ -26,7 +26,8 @@ function ask({ method, url, headers, body, timeout, longest }) {
     const target = new URL(url), sent = Buffer.from(body, "base64url");
     const fields = headers.flat();
     if (!headers.some(([name]) => name.toLowerCase() === "host")) fields.push("host", target.host);
-    if (sent.length) fields.push("content-length", String(sent.length));
+    // Otherwise node:http would announce a body in chunks.
+    if (sent.length || !["GET", "HEAD", "DELETE", "OPTIONS"].includes(method)) fields.push("content-length", String(sent.length));
     const asking = (target.protocol === "https:" ? secure : plain)(target, { method, headers: fields, agent: false, signal: AbortSignal.timeout(timeout) });
     asking.on("error", (error) => fail(error.name === "AbortError" ? new Error(`no answer within ${timeout} ms`) : error));
     asking.on("response", async (answer) => {
