@@ -77,6 +77,7 @@ fn a_new_project_has_no_mistake_and_is_not_overwritten() {
     ] {
         let project = Project::new(name, arguments);
         assert_eq!(project.run(&["check"], &[]), (Some(0), String::new()));
+        assert_eq!(project.run(&["test", "--coverage-min", "50"], &[]), (Some(0), String::new()));
         project.write("package.json", "mine");
         assert_eq!(project.run(&["init"], &[]).0, Some(0));
         assert_eq!(project.read("package.json"), "mine");

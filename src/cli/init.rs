@@ -76,6 +76,9 @@ impl Init {
     fn files(&self, name: &str, origin: &str) -> Vec<(String, String)> {
         let host = self.host.as_deref().unwrap_or("api.example.com");
         let elsewhere = if origin.starts_with("https://") { origin } else { "https://origin.example.net" };
+        // The origin's own path, which stands before what is sent there.
+        let base = url::Url::parse(origin).map(|url| url.path().trim_end_matches('/').to_owned());
+        let base = base.unwrap_or_default();
         let fill = |text: &str| {
             let mut text = choose(text, self.demo);
             for (word, value) in [
@@ -84,6 +87,7 @@ impl Init {
                 ("DEV_ORIGIN", origin),
                 ("STAGING_ORIGIN", elsewhere),
                 ("PRODUCTION_ORIGIN", elsewhere),
+                ("BASE", &base),
                 ("OWNER", name),
                 ("NAME", name),
                 ("API", &self.api),
@@ -111,6 +115,7 @@ impl Init {
         let dev = if self.demo { "npx tollgate dev --demo" } else { "npx tollgate dev" };
         commands.push((dev.into(), "the gateway on http://127.0.0.1:8787; follows every save"));
         commands.push(("npx tollgate check".into(), "what is wrong with the route files"));
+        commands.push(("npx tollgate test".into(), "runs the tests in the route files"));
         commands.push((
             format!("npx tollgate explain GET /{}/v1/x", self.api),
             "what would become of a request, and why",
@@ -203,7 +208,8 @@ fn package(name: &str, demo: bool) -> String {
   "private": true,
   "scripts": {{
     "dev": "{dev}",
-    "check": "tollgate check"
+    "check": "tollgate check",
+    "test": "tollgate test"
   }},
   "devDependencies": {{{node}
     "tollgate": {from}

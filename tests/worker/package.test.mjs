@@ -12,6 +12,8 @@ const folder = scratch("project");
 // This Node and the system's programs: neither cargo nor anything of the clone's.
 const PATH = [dirname(process.execPath), "/usr/local/bin", "/usr/bin", "/bin"].join(delimiter);
 const env = Object.fromEntries(Object.entries({ ...process.env, PATH, HOME: process.env.HOME }).filter(([name]) => !/^(npm_|TOLLGATE_|NODE_|CARGO|RUST)/.test(name)));
+// npm's own warnings are none of ours.
+env.npm_config_loglevel = "error";
 
 /** @param {string} name @param {(text: string) => string} change */
 const rewrite = (name, change) => writeFileSync(join(folder, name), change(readFileSync(join(folder, name), "utf8")));
@@ -53,13 +55,25 @@ test("a project in a folder of its own names the tarball that it came from", () 
   assert.equal(run(["npx", "--no-install", "tollgate", "check"], { cwd: join(folder, "other") }).said, "ok: dev, staging, production\n");
 });
 
+test("its tests run by Node's own SQLite and crypto, and fail where the route file is wrong", () => {
+  const { status, said } = tollgate("test");
+  assert.equal(status, 0, said);
+  assert.match(said, /^5 passed, 0 failed/);
+  const text = readFileSync(join(folder, "routes/hello/v1.yaml"), "utf8");
+  rewrite("routes/hello/v1.yaml", (text) => text.replace(', scopes: ["hello:write"] }', " }"));
+  const broken = tollgate("test");
+  assert.equal(broken.status, 1, broken.said);
+  assert.match(broken.said, /FAIL {2}nobody writes without the scope/);
+  writeFileSync(join(folder, "routes/hello/v1.yaml"), text);
+});
+
 test("check and explain say what the native command says", () => {
   assert.equal(tollgate("check").said, "ok: dev, staging, production\n");
   const explained = tollgate("explain", "GET", "/hello/v1/x?y=1");
   assert.equal(explained.status, 0, explained.said);
   assert.match(explained.said, /hello\/v1\/read/);
   assert.match(explained.said, /http:\/\/127\.0\.0\.1:9101\/x/);
-  for (const args of [["check"], ["check", "--deploy", "staging"], ["explain", "GET", "/hello/v1/x", "--json"], ["no-such-command"]]) {
+  for (const args of [["check"], ["check", "--deploy", "staging"], ["explain", "GET", "/hello/v1/x", "--json"], ["test", "--json"], ["no-such-command"]]) {
     const native = run([join(TOP, "build/bin/tollgate"), ...args]), wasm = tollgate(...args);
     assert.deepEqual([wasm.status, wasm.stdout, wasm.stderr], [native.status, native.stdout, native.stderr], args.join(" "));
   }
