@@ -9,6 +9,7 @@ mod deploy;
 mod dev;
 mod diff;
 mod explain;
+mod failures;
 mod git;
 mod init;
 mod manual;
@@ -58,6 +59,7 @@ enum Command {
     Dev(dev::Dev),
     Diff(diff::Diff),
     Explain(explain::Explain),
+    Failures(failures::Failures),
     Init(init::Init),
     Test(test::Test),
     Token(token::Token),
@@ -85,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Dev(dev) => dev.run(),
         Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Failures(failures) => failures.run(),
         Command::Init(init) => init.run(),
         Command::Test(test) => test.run(),
         Command::Token(token) => token.run(),

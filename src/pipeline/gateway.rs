@@ -66,11 +66,11 @@ impl Gateway {
         &self.isolate
     }
 
-    /// Forgets every request: what comes next is answered as by a new isolate of the same seed.
+    /// Forgets every request: what comes next is answered as by a new isolate with these random numbers.
     #[cfg(feature = "cli")]
-    pub(super) fn forget(&self) {
+    pub fn forget(&self, seed: u64) {
         self.next.set(0);
-        self.random.replace(fastrand::Rng::with_seed(0));
+        self.random.replace(fastrand::Rng::with_seed(seed));
         self.tokens.replace(token::memory::Memory::new([0; 16]));
         self.keys.iter().for_each(|keys| drop(keys.take()));
         self.limits.replace(limit::memory::Memory::new([0; 16]));

@@ -103,6 +103,22 @@ pub enum Fault {
     Late(u64),
     /// The message reaches them only after so many milliseconds; nobody waits for the answer any more.
     Delayed(u64),
+    /// They answer with what is no answer.
+    Garbage,
+}
+
+/// How the cache behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheFault {
+    /// As it should.
+    #[default]
+    None,
+    /// It finds nothing and keeps nothing.
+    Down,
+    /// It finds nothing, after so many milliseconds.
+    Slow(u64),
+    /// It finds what nobody has stored.
+    Garbage,
 }
 
 /// A row of the analytics sink: index, texts, numbers.
@@ -128,6 +144,8 @@ pub struct World {
     /// Messages under way: when each arrives, and where.
     delayed: RefCell<Vec<(u64, Class, String, String)>>,
     cache: RefCell<HashMap<String, Answered>>,
+    /// How the cache behaves.
+    pub cache_fault: Cell<CacheFault>,
     secrets: RefCell<HashMap<String, String>>,
     /// Signatures checked so far.
     pub verified: Cell<u32>,
@@ -263,6 +281,7 @@ impl World {
         match fault.unwrap_or_default() {
             Fault::Late(milliseconds) => Some((reply, now + milliseconds)),
             Fault::AnswerLost => None,
+            Fault::Garbage => Some(("<html>".to_owned(), now)),
             _ => Some((reply, now)),
         }
     }

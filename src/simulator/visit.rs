@@ -1,6 +1,6 @@
 //! One client's request in a made-up world.
 
-use super::{Answered, Sent, World};
+use super::{Answered, CacheFault, Sent, World};
 use crate::header::{Fields, Headers};
 use crate::pipeline::record::Record;
 use crate::pipeline::{self, Gateway, Outcome, Response};
@@ -165,7 +165,9 @@ impl<'w> Visit<'w> {
                 if let Some(store) = relay.store {
                     let mut copy = answered.clone();
                     edit(&mut copy.headers, &store.edits);
-                    if copy.body.len() <= store.most as usize {
+                    let keeps =
+                        !matches!(self.world.cache_fault.get(), CacheFault::Down | CacheFault::Slow(_));
+                    if keeps && copy.body.len() <= store.most as usize {
                         self.world.cache.borrow_mut().insert(store.key, copy);
                     }
                 }
@@ -298,6 +300,15 @@ impl Host for Visit<'_> {
     }
 
     async fn lookup(&self, key: &str) -> Option<Answer> {
+        match self.world.cache_fault.get() {
+            CacheFault::None => {}
+            CacheFault::Down => return None,
+            CacheFault::Slow(milliseconds) => {
+                self.world.until(self.world.now() + milliseconds).await;
+                return None;
+            }
+            CacheFault::Garbage => return Some(self.hold(Answered::json("<html>"))),
+        }
         let stored = self.world.cache.borrow().get(key).cloned();
         stored.map(|stored| self.hold(stored))
     }

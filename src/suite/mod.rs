@@ -2,11 +2,13 @@
 //! they are told, really signed tokens. What they have covered, and what they would not notice.
 
 mod coverage;
+pub mod failures;
 mod judge;
 mod mint;
 mod mutants;
 mod report;
 mod stage;
+mod witness;
 
 pub use coverage::{Cell, Coverage, FIELDS, RouteCoverage};
 pub use mutants::{Mutant, Mutants, mutants};

@@ -12,6 +12,7 @@ mod combine;
 mod debug;
 mod events;
 mod explain;
+mod failures;
 mod forward;
 mod leaks;
 mod limits;

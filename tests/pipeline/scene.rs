@@ -51,6 +51,11 @@ pub struct Scene {
 
 /// A plan of the two files.
 pub fn plan(gateway: &str, api: &str, environment: &str) -> Vec<u8> {
+    compiled(gateway, api, environment).plan
+}
+
+/// The same with its parts.
+pub fn compiled(gateway: &str, api: &str, environment: &str) -> config::Compiled {
     let version = if api.contains("\nversion:") { "" } else { "version: { name: v1 }\n" };
     let upstream = if api.contains("\nupstream:") { API.split("upstream:").next().unwrap() } else { API };
     // Every event counts, unless a test says otherwise.
@@ -59,7 +64,7 @@ pub fn plan(gateway: &str, api: &str, environment: &str) -> Vec<u8> {
     let files =
         Files::new([("routes/gateway.yaml", gateway.as_str()), ("routes/shop/v1.yaml", api.as_str())]);
     match config::compile_files(&files, environment) {
-        Ok(compiled) => compiled.plan,
+        Ok(compiled) => compiled,
         Err(problems) => panic!("{}", problem::render(&problems)),
     }
 }

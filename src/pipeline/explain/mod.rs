@@ -102,7 +102,7 @@ impl Explainer {
     }
 
     fn walk(&self, question: &Question) -> Walked {
-        self.gateway.forget();
+        self.gateway.forget(0);
         let (host, recorder) = (Paper::new(question), Recorder::new(&[]));
         let watched = Watched::new(&host, Some(&recorder));
         let mut exchange = Exchange::begin(&self.gateway, &watched, Some(&recorder), &question.method);
