@@ -206,6 +206,13 @@ pub trait Host {
     fn secret(&self, name: &str) -> Option<String>;
     /// Sends a request upstream. Redirects are not followed.
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault>;
+    /// Sends a copy of the request whose answer nobody waits for, as soon as what is asked next is on its way. Its body, if it
+    /// has one, is copied up to `most` bytes; with more of it, or too many copies under way, nothing is sent.
+    fn mirror(&self, copy: Fetch, most: u32);
+    /// Whether chance always says yes: on paper, where what may be sent is to be seen.
+    fn on_paper(&self) -> bool {
+        false
+    }
     /// Reads an answer's body as text: at most `max` bytes, for at most `timeout` milliseconds.
     async fn read(&self, answer: Answer, max: u32, timeout: u32) -> Result<String, FetchFault>;
     /// Asks a Durable Object.

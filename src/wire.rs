@@ -72,6 +72,8 @@ table! {
         SQL = 12,
         /// (milliseconds) wait.
         WAIT = 13,
+        /// (timeout in ms) base, method, URL, binding or nothing, most bytes of the body, edits: a fetch nobody waits for.
+        MIRROR = 14,
     }
 }
 

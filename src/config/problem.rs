@@ -158,6 +158,7 @@ pub const CODES: &[&str] = &[
     "bad-backends",
     "bad-base",
     "bad-cache",
+    "bad-canary",
     "bad-combine",
     "bad-cors",
     "bad-csrf",

@@ -117,6 +117,9 @@ units! {
     /// From so many to so many.
     Range((u32, u32)) = "range", "^[0-9]+-[0-9]+$", ["40-60"],
         "From so many to so many: two whole numbers with `-` between.";
+    /// A share in parts of 10,000.
+    Share(u16) = "share", "^[0-9]{1,3}(\\.[0-9]{1,2})?%$", ["10%", "0.5%", "100%"],
+        "A share from `0%` to `100%`, in steps of `0.01%`.";
     /// What a route matches: methods and the template.
     Match((Vec<String>, String)) = "match", "^[A-Za-z|*-]+ /.*$", ["GET /{id}", "GET|POST /", "ANY /{*rest}"],
         "Methods joined by `|`, or `ANY`, a space, and the path template below `base`. A segment may be literal, `{name}`, a literal with one `{name}` in it, or at the end `{*rest}`. `GET` answers HEAD too.";

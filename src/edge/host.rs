@@ -183,6 +183,21 @@ impl Host for EdgeHost {
         }
     }
 
+    fn mirror(&self, copy: Fetch, most: u32) {
+        with(|i| {
+            let mut frame = i.frame.borrow_mut();
+            // Operation 0: nobody waits for its end.
+            if frame.record(kind::MIRROR, 0, copy.timeout) {
+                frame.field(copy.base.digit());
+                frame.field(&copy.method);
+                frame.field(&copy.url);
+                frame.field(copy.via.as_deref().unwrap_or(""));
+                frame.field(&most.to_string());
+                frame.edits(&copy.edits);
+            }
+        });
+    }
+
     async fn read(&self, answer: Answer, max: u32, timeout: u32) -> Result<String, FetchFault> {
         let (_, ended) = self
             .operation(kind::READ, max, |frame| {

@@ -47,6 +47,8 @@ pub struct Line {
     pub attempts: Vec<AttemptLine>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cache: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,6 +136,11 @@ impl Event {
             origin_ms: self.origin,
             attempts: self.attempts.iter().map(|attempt| attempt.line(shared)).collect(),
             backend: self.backend_name().map(str::to_owned),
+            mirrors: self
+                .mirrors
+                .iter()
+                .filter_map(|i| Some(shared.upstreams.get(*i as usize)?.id.clone()))
+                .collect(),
             cache: self.cache.word().to_owned(),
             limit,
             bytes_in: self.bytes_in,

@@ -96,6 +96,8 @@ pub struct Event {
     pub identity: Option<Arc<Identity>>,
     /// The backend that was chosen: an index into the route's.
     pub backend: Option<u16>,
+    /// Upstreams that copies were left for, as indexes in the plan. What became of them nobody knows.
+    pub mirrors: Vec<u32>,
     /// Upstream calls in their order.
     pub attempts: Vec<Attempt>,
     /// What the cache had to do with it.

@@ -4,6 +4,7 @@ use super::exchange::Exchange;
 use super::limits::Facts;
 use crate::limit::key::{self, Facts as _};
 use crate::plan::{Action, Route, Shared};
+use crate::policy::canary::Word;
 use crate::policy::split::{self, Backend, By, NewCookie, Split, Sticky};
 use crate::ports::Host;
 
@@ -12,13 +13,17 @@ impl<H: Host> Exchange<'_, H> {
     pub(super) fn choose(&mut self, shared: &Shared, split: &Split) {
         let before = self.edits.len();
         let value = split.sticky.as_ref().and_then(|sticky| self.sticky_value(shared, sticky));
+        let header = split.canary.as_ref().and_then(|canary| canary.header.as_ref());
+        let word = header.and_then(|name| self.header(name)).and_then(|text| Word::parse(&text));
         let by = match &value {
+            _ if word.is_some() => "the caller's own word on the canary",
             None => "chance",
             Some(_) if self.edits.len() > before => "chance, and a cookie keeps the caller there",
             Some(_) => "what the caller sticks by",
         };
         let point = value.map_or_else(|| self.gateway.random(), |value| split.point(&value));
-        let Some((index, backend)) = split.choose(point).and_then(|i| Some((i, split.backends.get(i)?)))
+        let Some((index, backend)) =
+            split.choose(point, self.event.at, word).and_then(|i| Some((i, split.backends.get(i)?)))
         else {
             return;
         };
@@ -46,6 +51,15 @@ impl<H: Host> Exchange<'_, H> {
             By::Address => facts.address().map(key::network),
             By::Header(name) => facts.header(name).map(|value| value.into_owned()),
             By::Cookie(name) => split::cookie(&facts.header("cookie")?, name).map(str::to_owned),
+        }
+    }
+
+    /// The field by which callers speak of the route's canary: it is not for origins.
+    pub(super) fn canary_header<'r>(&self, route: &'r Route) -> Option<&'r String> {
+        self.event.backend?;
+        match &route.action {
+            Action::Forward(forward) => forward.split.as_ref()?.canary.as_ref()?.header.as_ref(),
+            _ => None,
         }
     }
 

@@ -61,6 +61,10 @@ impl<H: Host> Exchange<'_, H> {
             websocket,
             tries: if again { u32::from(failover) + 1 } else { 1 },
         };
+        // A handshake cannot be copied: there would be two ends of one conversation.
+        if !forward.mirrors.is_empty() && !websocket {
+            self.mirror(shared, &forward.mirrors, &parcel);
+        }
         let (began, mut attempts) = (self.host.now(), Vec::with_capacity(1));
         let result = self.send(shared, timeout, parcel, &mut attempts).await;
         self.event.attempts = attempts;
@@ -118,6 +122,7 @@ impl<H: Host> Exchange<'_, H> {
         route.headers.request_edits(&self.captured, &mut edits);
         self.changed(Side::Request, "headers", &edits, &mut mark);
         if let Some(backend) = backend {
+            edits.extend(self.canary_header(route).map(|name| Edit::Remove(name.clone().into())));
             backend.headers.request_edits(&self.captured, &mut edits);
             self.changed(Side::Request, "backends", &edits, &mut mark);
         }

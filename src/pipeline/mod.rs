@@ -17,6 +17,7 @@ mod gateway;
 mod identify;
 mod limits;
 mod local;
+mod mirror;
 mod outcome;
 pub mod record;
 mod send;

@@ -293,11 +293,13 @@ impl Route {
     /// Whether some header edit of its holds captured parameters.
     pub fn captures(&self) -> bool {
         let of = |headers: &policy::headers::Headers| !headers.fills.is_empty();
-        let split = match &self.action {
-            Action::Forward(forward) => forward.split.as_ref(),
-            _ => None,
+        let (split, mirrors) = match &self.action {
+            Action::Forward(forward) => (forward.split.as_ref(), forward.mirrors.as_slice()),
+            _ => (None, [].as_slice()),
         };
-        of(&self.headers) || split.is_some_and(|split| split.backends.iter().any(|own| of(&own.headers)))
+        of(&self.headers)
+            || split.is_some_and(|split| split.backends.iter().any(|own| of(&own.headers)))
+            || mirrors.iter().any(|mirror| of(&mirror.headers))
     }
 }
 
@@ -327,4 +329,6 @@ pub struct Forward {
     pub told_host: Option<String>,
     /// Backends among which one is chosen, in place of `upstream`. Boxed: most routes have none.
     pub split: Option<Box<policy::split::Split>>,
+    /// Where copies of the requests go.
+    pub mirrors: Vec<policy::mirror::Mirror>,
 }

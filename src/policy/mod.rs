@@ -3,12 +3,14 @@
 
 pub mod auth;
 pub mod body;
+pub mod canary;
 pub mod combine;
 pub mod cors;
 pub mod csrf;
 pub mod headers;
 pub mod lifecycle;
 pub mod maintenance;
+pub mod mirror;
 pub mod redirect;
 pub mod respond;
 pub mod rewrite;

@@ -6,6 +6,7 @@
 //! after every restart, backends may be declared in any order, and when one weight changes only callers move whom that
 //! backend gains or loses. Lots are exact numbers of fixed point: no floating point differs between machines here.
 
+use super::canary::{Canary, Word};
 use super::headers::{Edit, Headers};
 use super::rewrite::Path;
 use super::timeout::Timeout;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::fmt::Write as _;
 
+/// What shares are parts of: steps of a hundredth of a percent.
+pub const PARTS: u16 = 10_000;
 /// Most backends of one route.
 pub const MAX_BACKENDS: usize = 16;
 /// Largest weight, as in the Gateway API.
@@ -31,6 +34,8 @@ pub struct Split {
     pub backends: Vec<Backend>,
     /// What keeps a caller where he is; `None`: each request is on its own.
     pub sticky: Option<Sticky>,
+    /// The backend whose share grows by the clock.
+    pub canary: Option<Canary>,
 }
 
 /// One of the backends.
@@ -117,8 +122,14 @@ impl Split {
         hash(self.seed, value)
     }
 
-    /// The backend of a caller who stands at `point`; `None` if none has a weight, which no plan of ours says.
-    pub fn choose(&self, point: u64) -> Option<usize> {
+    /// The backend at `now`, milliseconds since 1970, of a caller who stands at `point` and says `word` of the canary;
+    /// `None` if none has a weight, which no plan of ours says.
+    pub fn choose(&self, point: u64, now: u64, word: Option<Word>) -> Option<usize> {
+        let canary = self.canary.as_ref().filter(|canary| canary.takes(point, now, word));
+        canary.map(|canary| usize::from(canary.backend)).or_else(|| self.by_weight(point))
+    }
+
+    fn by_weight(&self, point: u64) -> Option<usize> {
         let candidates = self.backends.iter().enumerate().filter(|(_, backend)| backend.weight > 0);
         let lots = candidates.map(|(index, backend)| {
             let drawn = hash(point, &backend.name);
@@ -138,7 +149,13 @@ impl Split {
             return Err(format!("a route has 1 to {MAX_BACKENDS} backends"));
         }
         if self.backends.iter().all(|backend| backend.weight == 0) {
-            return Err("no backend has a weight: no request could be sent anywhere".into());
+            return Err(match self.canary {
+                Some(_) => {
+                    "no backend but the canary has a weight: what it leaves could not be sent anywhere"
+                }
+                None => "no backend has a weight: no request could be sent anywhere",
+            }
+            .into());
         }
         Ok(())
     }

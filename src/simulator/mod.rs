@@ -137,6 +137,8 @@ pub struct World {
     elsewhere: RefCell<Option<Origin>>,
     /// Every request that an origin got, in order.
     pub sent: RefCell<Vec<Sent>>,
+    /// Every copy of a request that a mirror got, in order.
+    pub mirrored: RefCell<Vec<Sent>>,
     objects: RefCell<HashMap<(u32, String), Object>>,
     /// Calls of objects, by class and name.
     pub asked: RefCell<Vec<(Class, String)>>,

@@ -148,6 +148,17 @@ impl<'w> Visit<'w> {
         Answer { id: answers.len() as u32, status }
     }
 
+    /// What an origin gets of a fetch.
+    fn sent(&self, fetch: Fetch) -> Sent {
+        let mut headers = match fetch.base {
+            Base::Nothing | Base::Isolate => Vec::new(),
+            Base::Headers | Base::Whole => self.headers.clone(),
+        };
+        edit(&mut headers, &fetch.edits);
+        let body = if fetch.base == Base::Whole { self.body.clone() } else { None };
+        Sent { method: fetch.method, url: fetch.url, via: fetch.via, headers, body }
+    }
+
     /// What the shim makes of an outcome.
     fn seen(&self, outcome: Outcome) -> Seen {
         let flush = outcome.flush;
@@ -240,13 +251,8 @@ impl Host for Visit<'_> {
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
-        let mut headers = match fetch.base {
-            Base::Nothing | Base::Isolate => Vec::new(),
-            Base::Headers | Base::Whole => self.headers.clone(),
-        };
-        edit(&mut headers, &fetch.edits);
-        let body = if fetch.base == Base::Whole { self.body.clone() } else { None };
-        let sent = Sent { method: fetch.method, url: fetch.url, via: fetch.via, headers, body };
+        let timeout = u64::from(fetch.timeout);
+        let sent = self.sent(fetch);
         let authority = sent.url.split_once("://").map_or("", |(_, rest)| rest);
         let authority = authority.split(['/', '?']).next().unwrap_or_default().to_owned();
         let answered = match self.world.origins.borrow().get(&authority) {
@@ -258,13 +264,20 @@ impl Host for Visit<'_> {
         };
         self.world.sent.borrow_mut().push(sent);
         let began = self.world.now();
-        self.world.until(began + answered.after.min(u64::from(fetch.timeout))).await;
-        if answered.after > u64::from(fetch.timeout) {
+        self.world.until(began + answered.after.min(timeout)).await;
+        if answered.after > timeout {
             return Err(FetchFault::Timeout);
         }
         match answered.broken {
             Some(why) => Err(FetchFault::Failed(why)),
             None => Ok(self.hold(answered)),
+        }
+    }
+
+    fn mirror(&self, copy: Fetch, most: u32) {
+        let sent = self.sent(copy);
+        if sent.body.as_ref().is_none_or(|body| body.len() <= most as usize) {
+            self.world.mirrored.borrow_mut().push(sent);
         }
     }
 

@@ -21,6 +21,9 @@ pub static HOP_BY_HOP: Table = Table::of(&[
     "http2-settings",
 ]);
 
+/// Field that tells an origin that a request is a copy. An origin may do less for one, so only the gateway says it.
+pub const MIRROR: &str = "tollgate-mirror";
+
 /// Request fields by which a client could pose as somebody else before origins that trust the edge. `cdn-loop`
 /// stays: RFC 8586 forbids removing it.
 pub static INTERNAL: Table = Table::of(&[
@@ -36,6 +39,7 @@ pub static INTERNAL: Table = Table::of(&[
     "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
+    MIRROR,
 ]);
 
 /// Most field names followed in one `Connection`.

@@ -1,6 +1,6 @@
 //! Routes with several backends: who gets what, and who stays where he is.
 
-use crate::scene::{Scene, refused};
+use crate::scene::{NOW, Scene, refused};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tollgate::simulator::{Answered, Seen};
@@ -201,4 +201,52 @@ fn the_cache_keeps_backends_apart() {
     }
     assert_eq!((bodies.len(), scene.sent()), (2, 2), "{bodies:?}");
     assert_ne!(bodies["stable"], bodies["next"]);
+}
+
+const RAMP: &str = "
+  lane:
+    match: \"GET /{*rest}\"
+    auth: none
+    backends: { stable: { upstream: old }, next: { upstream: new } }
+    sticky: { by: header.x-tenant }
+    canary: { backend: next, from: \"2026-03-10T12:00:00Z\", start: 5%, to: 50%, over: 2h, header: X-Canary }
+";
+
+#[test]
+fn a_canary_grows_by_the_clock_and_keeps_whom_it_has() {
+    let scene = scene(RAMP);
+    let names: Vec<String> = (0..1000).map(|n| format!("tenant {n}")).collect();
+    let mut before = BTreeSet::new();
+    for (minutes, share) in [(0, 50), (30, 162), (60, 275), (90, 387), (120, 500), (1000, 500)] {
+        scene.world.turn(NOW + minutes * 60_000);
+        let isolate = scene.isolate(u128::from(minutes));
+        let of = |name: &String| {
+            scene.send_to(&isolate, &scene.visit("GET", "/shop/x").header("x-tenant", name)).body
+        };
+        let inside: BTreeSet<&String> = names.iter().filter(|name| of(name) == "new").collect();
+        assert!(inside.len().abs_diff(share) < 50, "{minutes}: {}", inside.len());
+        assert!(before.is_subset(&inside));
+        before = inside;
+    }
+    scene.world.turn(NOW - 1);
+    assert!(names.iter().all(|name| tenant(&scene, name).body == "old"));
+}
+
+#[test]
+fn a_caller_may_choose_the_canary_and_its_origin_does_not_hear_of_it() {
+    let scene = scene(RAMP);
+    for (word, body) in [("always", "new"), ("never", "old")] {
+        for n in 0..50 {
+            let visit = scene.visit("GET", "/shop/x").header("x-tenant", &n.to_string());
+            assert_eq!(scene.send(&visit.header("X-Canary", word)).body, body);
+            assert_eq!(scene.last().header("x-canary"), None);
+        }
+    }
+    // Any other word says nothing; and where no field is named there is none.
+    let visit = || scene.visit("GET", "/shop/x").header("x-tenant", "t");
+    assert_eq!(scene.send(&visit().header("x-canary", "maybe")).body, scene.send(&visit()).body);
+    let silent = self::scene(&RAMP.replace(", header: X-Canary", ""));
+    let visit = |word: &str| silent.visit("GET", "/shop/x").header("x-tenant", "t").header("x-canary", word);
+    assert_eq!(silent.send(&visit("always")).body, silent.send(&visit("never")).body);
+    assert_eq!(silent.last().header("x-canary"), Some("never"));
 }

@@ -17,6 +17,7 @@ mod forward;
 mod leaks;
 mod limits;
 mod matching;
+mod mirrors;
 mod policies;
 mod record;
 mod routing;

@@ -52,6 +52,7 @@ pub fn route(api: u32, method: &str, template: &str) -> Route {
             failover: 0,
             told_host: None,
             split: None,
+            mirrors: Vec::new(),
         }),
         timeout: Timeout { headers: 1000, total: 1000 },
         secrets: Vec::new(),

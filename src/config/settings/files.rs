@@ -177,6 +177,8 @@ pub struct Route {
     pub backends: Option<IndexMap<String, Backend>>,
     /// Keeps a caller with the backend that he has. Default: each request is on its own.
     pub sticky: Option<Sticky>,
+    /// One of the backends whose share grows by the clock.
+    pub canary: Option<Canary>,
     /// Everything that `defaults` may hold too.
     #[serde(flatten)]
     pub settings: Settings,
@@ -208,6 +210,8 @@ pub struct Settings {
     /// Default: all of the upstream's, at most 2.
     #[schemars(range(max = 5))]
     pub failover: Option<u8>,
+    /// Upstreams that get a copy of each request. Default: none.
+    pub mirror: Option<MirrorUse>,
     /// Paths that are refused elsewhere and pass here.
     pub paths: Option<Paths>,
     /// Requests that pages of other sites make browsers send. Default: passed on.

@@ -1,7 +1,7 @@
 //! Units that name what of a request is looked at: for counting, for keys, for choosing a backend.
 
-use super::{KeyPart, Network, Per, StickyBy, token, wrong};
-use crate::policy::split::By;
+use super::{KeyPart, Network, Per, Share, StickyBy, token, wrong};
+use crate::policy::split::{By, PARTS};
 
 /// Whether `text` names a header field by which something may be decided: those that begin with `tollgate-` are the
 /// gateway's own.
@@ -58,9 +58,51 @@ impl Network {
     }
 }
 
+impl Share {
+    pub(super) fn parse(text: &str) -> Result<u16, String> {
+        let parts = |text: &str| {
+            let (whole, fraction) =
+                text.strip_suffix('%')?.split_once('.').unwrap_or((text.strip_suffix('%')?, "0"));
+            let digits = |part: &str, most: usize| {
+                (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+            };
+            if !digits(whole, 3) || !digits(fraction, 2) {
+                return None;
+            }
+            // `.5` is fifty hundredths.
+            let hundredths: u16 = format!("{fraction:0<2}").parse().ok()?;
+            whole
+                .parse::<u16>()
+                .ok()?
+                .checked_mul(100)?
+                .checked_add(hundredths)
+                .filter(|parts| *parts <= PARTS)
+        };
+        parts(text).ok_or_else(|| {
+            wrong(
+                text,
+                "share",
+                "write a percentage from `0%` to `100%` with two decimals at most, like `10%` or `0.5%`",
+            )
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares() {
+        for (text, parts) in
+            [("0%", 0), ("10%", 1000), ("0.5%", 50), ("0.05%", 5), ("33.33%", 3333), ("100%", 10_000)]
+        {
+            assert_eq!(Share::parse(text), Ok(parts), "{text}");
+        }
+        for bad in ["", "%", "10", "100.01%", "101%", "1.%", ".5%", "0.001%", "-1%", "1 %", "1e1%", "1000%"] {
+            assert!(Share::parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn values_that_callers_stick_by() {

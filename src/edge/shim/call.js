@@ -6,6 +6,7 @@ import { drop, join, leave, limit } from "./deadlines.js";
 import { edit, replyHeaders } from "./fields.js";
 import { begin, enter, fail, generation, open, resume, take, takeAll, words } from "./instance.js";
 import { verify } from "./keys.js";
+import { mirror } from "./mirrors.js";
 import { BASE, ENDED, HEAD, KIND, RECORD, STATE } from "./tables.js";
 
 /** @typedef {{ how: number, argument?: number, text?: string }} Ended */
@@ -54,6 +55,8 @@ export class Call {
     this.aborts = null;
     /** Ends what keeps the call going when its client has gone. @type {((none?: any) => void) | null} */
     this.ended = null;
+    /** What its mirrors share. @type {import("./mirrors.js").Mirrored | null} */
+    this.mirrored = null;
     /** Its place among the calls that wait. @type {import("./deadlines.js").Wait | null} */
     this.place = null;
   }
@@ -163,6 +166,7 @@ export class Call {
       else if (kind === KIND.RELAY) this.response = this.relay(operation, argument, fields);
       else if (kind === KIND.REPLY) this.response = this.reply(argument);
       else if (kind === KIND.FLUSH) this.ctx.waitUntil(this.flush(argument));
+      else if (kind === KIND.MIRROR) mirror(this, argument, fields);
       else if (kind === KIND.STORE) this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
       else this.perform(kind, operation, argument, takeAll(fields));
     }
@@ -230,7 +234,7 @@ export class Call {
   /** Ends a fetch before its answer. Only contexts that outlive their answer need one: others' fetches end with them.
    * @param {number} operation @param {string} base */
   signal(operation, base) {
-    if (!this.watches && !this.ended) return undefined;
+    if (!this.watches && !this.ended && !this.mirrored) return undefined;
     const { signal } = ((this.aborts ??= [])[operation] = new AbortController());
     return base === BASE.ISOLATE ? signal : AbortSignal.any([signal, this.request.signal]);
   }
@@ -240,7 +244,7 @@ export class Call {
     const method = take(), url = take(), via = take(), { request } = this;
     try {
       const headers = edit(base === BASE.HEADERS || base === BASE.WHOLE ? new Headers(request.headers) : new Headers(), fields - 3);
-      const init = { method, headers, redirect: /** @type {const} */ ("manual"), body: base === BASE.WHOLE ? request.body : undefined, signal };
+      const init = { method, headers, redirect: /** @type {const} */ ("manual"), body: base === BASE.WHOLE ? (this.mirrored?.own ?? request.body) : undefined, signal };
       return via === "" ? fetch(url, init) : this.env[via].fetch(url, init);
     } catch (error) {
       return Promise.reject(error);

@@ -1,6 +1,6 @@
 //! What the route file says of each phase, and what the request makes of it: for people.
 
-use super::{Question, Said, Walked};
+use super::{Question, Said, Walked, shares};
 use crate::cache;
 use crate::header::format_date;
 use crate::limit::{Algorithm, Limit, Period, Unreachable};
@@ -10,7 +10,7 @@ use crate::plan::{Action, Route, Shared};
 use crate::policy::auth::Auth;
 use crate::policy::headers::Edit;
 use crate::policy::lifecycle::Lifecycle;
-use crate::policy::split::{Backend, By};
+use crate::policy::split::Backend;
 use crate::policy::timeout::Timeout;
 use crate::token::{Issuer, Keys};
 use crate::upstream::Target;
@@ -76,7 +76,7 @@ impl About<'_> {
                 let limits = route.limits.iter().filter_map(|index| self.shared.limits.get(*index as usize));
                 limits.flat_map(|limit| self.limit(limit)).collect()
             }
-            "backends" => backends(route),
+            "backends" => shares::backends(route, self.walked.event.at),
             "cache" => route.cache.as_ref().map_or_else(Vec::new, |rule| self.cache(rule)),
             "upstream" => self.upstream(route),
             "combine" => self.combine(route),
@@ -214,6 +214,7 @@ impl About<'_> {
         says.extend(self.changes(&first.edits));
         let own = self.backend(route).and_then(|backend| backend.timeout.as_ref());
         says.push(timeout(own.unwrap_or(&route.timeout)));
+        says.extend(shares::mirrors(self.shared, route));
         says
     }
 
@@ -258,28 +259,6 @@ impl About<'_> {
             None => format!("{}, from the route file", decision.status),
         }]
     }
-}
-
-/// The backends and their shares.
-fn backends(route: &Route) -> Vec<String> {
-    let Action::Forward(forward) = &route.action else { return Vec::new() };
-    let Some(split) = &forward.split else { return Vec::new() };
-    let sum: u64 = split.backends.iter().map(|backend| u64::from(backend.weight)).sum();
-    let mut says: Vec<String> = split
-        .backends
-        .iter()
-        .map(|backend| match backend.weight {
-            0 => format!("{}: nothing", backend.name),
-            weight => format!("{}: {weight} of {sum}", backend.name),
-        })
-        .collect();
-    says.extend(split.sticky.as_ref().map(|sticky| match &sticky.by {
-        By::Consumer => "sticky by consumer".to_owned(),
-        By::Address => "sticky by address".to_owned(),
-        By::Header(name) => format!("sticky by the header {name}"),
-        By::Cookie(name) => format!("sticky by the cookie {name}"),
-    }));
-    says
 }
 
 fn issuer(issuer: &Issuer) -> String {

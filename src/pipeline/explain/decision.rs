@@ -137,11 +137,20 @@ impl Decision {
             let upstream = shared.upstreams.get(attempt.upstream as usize);
             call.name = upstream.map(|upstream| upstream.id.clone()).unwrap_or_default();
         }
+        for (copy, upstream) in self.mirrors.iter_mut().zip(&event.mirrors) {
+            let upstream = shared.upstreams.get(*upstream as usize);
+            copy.name = upstream.map(|upstream| upstream.id.clone()).unwrap_or_default();
+        }
         self.upstream = self.calls.first().cloned();
         if event.attempts.iter().all(|attempt| attempt.call.is_empty()) {
             self.calls.clear();
         }
     }
+}
+
+/// Copies that mirrors would get, names left out.
+pub(super) fn copies(question: &Question, mirrored: &[Fetch]) -> Vec<Sending> {
+    mirrored.iter().map(|copy| sending(question, copy)).collect()
 }
 
 fn sending(question: &Question, fetch: &Fetch) -> Sending {

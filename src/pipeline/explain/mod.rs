@@ -7,6 +7,7 @@
 mod about;
 mod decision;
 mod paper;
+mod shares;
 
 pub use decision::{Decision, Ending, Lines, Sending};
 
@@ -119,6 +120,7 @@ impl Explainer {
         let (detail, private) = refusal.map(|fault| (fault.detail, fault.private)).unwrap_or_default();
         let shared = self.gateway.router().map(|router| router.plan().shared());
         let mut decision = Decision::of(question, outcome, reason, &sent);
+        decision.mirrors = decision::copies(question, &host.mirrored.take());
         if let Some(shared) = shared {
             decision.locate(shared, &event, &record);
         }

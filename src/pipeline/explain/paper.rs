@@ -28,11 +28,13 @@ pub struct Paper<'a> {
     question: &'a Question,
     /// Requests that would have been sent, in order.
     pub sent: RefCell<Vec<Fetch>>,
+    /// Copies that mirrors would have got, in order.
+    pub mirrored: RefCell<Vec<Fetch>>,
 }
 
 impl<'a> Paper<'a> {
     pub fn new(question: &'a Question) -> Self {
-        Paper { question, sent: RefCell::default() }
+        Paper { question, sent: RefCell::default(), mirrored: RefCell::default() }
     }
 
     /// A key set with the key that the request's token names.
@@ -109,6 +111,14 @@ impl Host for Paper<'_> {
         let id = if fetch.base == Base::Isolate { KEYS } else { 1 };
         self.sent.borrow_mut().push(fetch);
         Ok(Answer { id, status: 200 })
+    }
+
+    fn mirror(&self, copy: Fetch, _most: u32) {
+        self.mirrored.borrow_mut().push(copy);
+    }
+
+    fn on_paper(&self) -> bool {
+        true
     }
 
     async fn read(&self, answer: Answer, _max: u32, _timeout: u32) -> Result<String, FetchFault> {

@@ -70,6 +70,16 @@ impl<H: Host> Host for Watched<'_, H> {
     }
 
     #[inline]
+    fn mirror(&self, copy: Fetch, most: u32) {
+        self.host.mirror(copy, most);
+    }
+
+    #[inline]
+    fn on_paper(&self) -> bool {
+        self.host.on_paper()
+    }
+
+    #[inline]
     fn read(
         &self,
         answer: Answer,

@@ -73,7 +73,8 @@ impl<'a> Compiler<'a> {
         let wanted = layers.nearest(|s| s.failover.as_ref()).map_or(2, |(wanted, _)| *wanted);
         self.failover_within(layers, further, "the upstream has", place);
         let (upstream, failover) = (upstream.unwrap_or(0), wanted.min(further));
-        Action::Forward(Forward { upstream, rewrite, failover, told_host, split: None })
+        let mirrors = self.mirrors(scope, api, ground, layers, place);
+        Action::Forward(Forward { upstream, rewrite, failover, told_host, split: None, mirrors })
     }
 
     /// Targets of an upstream beside the first.

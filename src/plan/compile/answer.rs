@@ -4,7 +4,7 @@ use super::route::{Side, check_edit};
 use super::split::Ground;
 use super::{Compiler, Layers, Place};
 use crate::config::settings::{
-    self, ApiFile, HeadersUse, Redirect as WrittenRedirect, Respond as WrittenRespond, RewriteUse,
+    self, ApiFile, HeadersUse, MirrorUse, Redirect as WrittenRedirect, Respond as WrittenRespond, RewriteUse,
     Route as Written, Scheme,
 };
 use crate::config::tree::{Node, Value};
@@ -58,7 +58,13 @@ impl<'a> Compiler<'a> {
                 format!("keep one of `{first}` and `{key}`"),
             );
         }
-        for (key, given) in [("backends", route.backends.is_some()), ("sticky", route.sticky.is_some())] {
+        let mirrored = matches!(route.settings.mirror, Some(MirrorUse::Mirrors(_)));
+        for (key, given) in [
+            ("backends", route.backends.is_some()),
+            ("sticky", route.sticky.is_some()),
+            ("canary", route.canary.is_some()),
+            ("mirror", mirrored),
+        ] {
             if given {
                 let message = format!("`{key}` is for routes that send each request to one upstream");
                 let help = format!("remove it, or `{first}`");

@@ -8,6 +8,7 @@ mod answer;
 mod browsers;
 mod definitions;
 mod matching;
+mod mirror;
 pub mod order;
 pub mod pattern;
 mod proofs;

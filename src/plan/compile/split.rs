@@ -1,14 +1,16 @@
 //! The backends of a route, and what keeps callers with them.
 
-use super::route::Side;
+use super::route::{Side, check_edit};
 use super::{Compiler, Layers, Place};
+use crate::config::problem::nearest;
 use crate::config::settings::{
-    ApiFile, Backend as WrittenBackend, RewriteUse, Route as Written, SameSite, Sticky,
+    ApiFile, Backend as WrittenBackend, Canary, RewriteUse, Route as Written, SameSite, Sticky,
 };
 use crate::plan::Forward;
 use crate::plan::rule::Rule;
 use crate::policy::auth::{Auth, is_reserved};
-use crate::policy::headers::Headers;
+use crate::policy::canary;
+use crate::policy::headers::{Edit, Headers};
 use crate::policy::rewrite::Path;
 use crate::policy::split::{self, Backend, By, NewCookie, Split};
 use crate::policy::timeout::Timeout;
@@ -27,9 +29,11 @@ pub(super) struct Ground<'g> {
 impl<'a> Compiler<'a> {
     /// Keys that say something of backends, on a route without any.
     pub(super) fn no_backends(&mut self, route: &Written, place: &Place) {
-        if route.sticky.is_some() {
-            let message = "`sticky` chooses among `backends`, and there are none";
-            self.error("misplaced-key", &place.key("sticky"), message, "add `backends`, or remove it");
+        for (key, given) in [("sticky", route.sticky.is_some()), ("canary", route.canary.is_some())] {
+            if given {
+                let message = format!("`{key}` chooses among `backends`, and there are none");
+                self.error("misplaced-key", &place.key(key), message, "add `backends`, or remove it");
+            }
         }
     }
 
@@ -78,7 +82,10 @@ impl<'a> Compiler<'a> {
         self.failover_within(layers, most, "the backends' upstreams have", place);
         let name = place.path.get(1).map_or("", String::as_str);
         let own = format!("{}/{}/{name}", api.api, api.version.name);
-        let mut split = Split { seed: split::seed(&own), backends: out, sticky: None };
+        let mut split = Split { seed: split::seed(&own), backends: out, sticky: None, canary: None };
+        if let Some(canary) = &route.canary {
+            self.canary(canary, route, ground, place, &mut split);
+        }
         // A backend that could not be read is a problem already; the others alone would be judged wrongly.
         if split.backends.len() == backends.len() {
             self.verdict("bad-backends", &at, split.check());
@@ -88,7 +95,8 @@ impl<'a> Compiler<'a> {
         }
         let upstream = split.backends.first().map_or(0, |backend| backend.upstream);
         let (rewrite, told_host) = self.own_rewrite(route.rewrite.as_ref(), ground, place);
-        Forward { upstream, rewrite, failover: 0, told_host, split: Some(Box::new(split)) }
+        let mirrors = self.mirrors(scope, api, ground, layers, place);
+        Forward { upstream, rewrite, failover: 0, told_host, split: Some(Box::new(split)), mirrors }
     }
 
     fn own_rewrite(
@@ -109,6 +117,72 @@ impl<'a> Compiler<'a> {
         }
         self.no_claims(&out, ground.auth, place);
         out
+    }
+
+    fn canary(
+        &mut self,
+        canary: &'a Canary,
+        route: &'a Written,
+        ground: &Ground<'_>,
+        place: &Place,
+        out: &mut Split,
+    ) {
+        let at = place.key("canary");
+        let backends = route.backends.iter().flatten();
+        let Some((name, backend)) = backends.clone().find(|(name, _)| **name == canary.backend) else {
+            let message = format!("there is no backend called `{}`", canary.backend);
+            let help = nearest(&canary.backend, backends.map(|(name, _)| name.as_str())).map_or_else(
+                || "name one of `backends`".to_owned(),
+                |word| format!("did you mean `{word}`?"),
+            );
+            self.error("unknown-name", &at.key("backend"), message, help);
+            return;
+        };
+        if backend.weight.is_some() {
+            let message = format!("the share of `{name}` follows from `canary`, not from a weight");
+            let place = place.key("backends").key(name).key("weight");
+            self.error("misplaced-key", &place, message, "remove `weight`");
+        }
+        for (key, given, needed, there) in [
+            ("start", canary.start.is_some(), "over", canary.over.is_some()),
+            ("over", canary.over.is_some(), "from", canary.from.is_some()),
+        ] {
+            if given && !there {
+                let message = format!("`{key}` says nothing without `{needed}`");
+                self.error("misplaced-key", &at.key(key), message, format!("add `{needed}`"));
+            }
+        }
+        // Where it could not be read, that is a problem already.
+        let Some(index) = out.backends.iter().position(|backend| backend.name == *name) else { return };
+        if let Some(own) = out.backends.get_mut(index) {
+            own.weight = 0;
+        }
+        let longest = 9_600 * 3_600_000;
+        let over = canary.over.as_ref().map_or(0, |over| {
+            self.within(Some(over), 0, (1_000, longest), "from 1s to 9600h", &at.key("over"))
+        });
+        let from = canary.from.as_ref().map_or(0, |from| from.0);
+        let compiled = canary::Canary {
+            backend: u16::try_from(index).unwrap_or(u16::MAX),
+            from: u64::try_from(from).unwrap_or(0).saturating_mul(1_000),
+            over,
+            start: canary.start.as_ref().map_or(0, |share| share.0),
+            to: canary.to.0,
+            header: canary.header.as_ref().map(|name| self.canary_header(name, ground, &at.key("header"))),
+        };
+        self.verdict("bad-canary", &at, compiled.check());
+        out.canary = Some(compiled);
+    }
+
+    fn canary_header(&mut self, name: &str, ground: &Ground<'_>, place: &Place) -> String {
+        let name = name.to_ascii_lowercase();
+        if let Err(message) = check_edit(&Edit::Set(name.clone().into(), "x".into()), Side::Request) {
+            self.error("bad-header", place, message, "");
+        } else if is_reserved(ground.auth, &name) || matches!(name.as_str(), "authorization" | "cookie") {
+            let message = format!("`{name}` says something else, which origins need");
+            self.error("bad-header", place, message, "take a field of its own, like `X-Canary`");
+        }
+        name
     }
 
     fn sticky(&mut self, sticky: &Sticky, ground: &Ground<'_>, place: &Place, out: &mut Split) {

@@ -8,12 +8,12 @@ fn backend(name: &str, weight: u32) -> Backend {
 
 fn split(seed: u64, backends: &[(&str, u32)]) -> Split {
     let backends = backends.iter().map(|(name, weight)| backend(name, *weight)).collect();
-    Split { seed, backends, sticky: None }
+    Split { seed, backends, sticky: None, canary: None }
 }
 
 /// The name of the backend of a caller.
 fn chosen<'s>(split: &'s Split, caller: &str) -> Option<&'s str> {
-    let index = split.choose(split.point(caller))?;
+    let index = split.choose(split.point(caller), 0, None)?;
     split.backends.get(index).map(|backend| backend.name.as_str())
 }
 
@@ -45,7 +45,7 @@ fn shares_follow_weights() {
         let mut counts = [0_u32; 3];
         let callers = 60_000;
         for n in 0..callers {
-            counts[split.choose(split.point(&format!("caller {n}"))).unwrap()] += 1;
+            counts[split.choose(split.point(&format!("caller {n}")), 0, None).unwrap()] += 1;
         }
         let sum: u32 = weights.iter().sum();
         for (count, weight) in counts.iter().zip(weights) {
@@ -72,7 +72,7 @@ fn the_depth_of_a_lot_is_its_logarithm() {
 fn a_backend_without_weight_gets_nothing_and_one_has_some() {
     assert!(split(0, &[("a", 0), ("b", 0)]).check().is_err());
     assert!(split(0, &[]).check().is_err());
-    assert_eq!(split(0, &[("a", 0)]).choose(5), None);
+    assert_eq!(split(0, &[("a", 0)]).choose(5, 0, None), None);
     let split = split(0, &[("a", 0), ("b", 1)]);
     split.check().unwrap();
     assert!((0..1000).all(|n| chosen(&split, &n.to_string()) == Some("b")));
@@ -121,6 +121,25 @@ proptest! {
                 let name = Some(NAMES[which]);
                 prop_assert!(if new > old { is == name } else { was == name }, "{was:?} → {is:?}");
             }
+        }
+    }
+
+    /// Along a canary's ramp callers only move to it, and those whom it leaves stay where they are.
+    #[test]
+    fn a_canary_only_takes(seed in any::<u64>(), weights in prop::collection::vec(1u32..50, 2..=4), one in 0u64..2000, other in 0u64..2000) {
+        let without = split(seed, &named(&weights));
+        let mut with = without.clone();
+        with.backends.insert(0, backend("canary", 0));
+        with.canary = Some(Canary { backend: 0, from: 500, over: 1000, start: 100, to: 9000, header: None });
+        let (early, late) = (one.min(other), one.max(other));
+        for n in 0..200 {
+            let point = with.point(&format!("caller {n}"));
+            let name = |now, word| with.backends[with.choose(point, now, word).unwrap()].name.as_str();
+            let plain = without.backends[without.choose(point, 0, None).unwrap()].name.as_str();
+            prop_assert!(name(early, None) == "canary" || name(early, None) == plain);
+            prop_assert!(name(early, None) != "canary" || name(late, None) == "canary");
+            prop_assert_eq!(name(late, Some(Word::Never)), plain);
+            prop_assert_eq!(name(early, Some(Word::Always)), "canary");
         }
     }
 
