@@ -459,3 +459,126 @@ fn what_is_written_is_told_as_json_too() {
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &json["problems"][0]["code"]), (Some(1), &"syntax".into()));
 }
+
+const DOCUMENT: &str = "openapi: 3.1.0
+info: { title: Shop API, version: 2.1.0, contact: { name: team-shop } }
+servers: [{ url: 'https://shop.internal/shop' }]
+security: [{ login: [read] }]
+components:
+  securitySchemes:
+    login: { type: openIdConnect, openIdConnectUrl: 'https://login.test/.well-known/openid-configuration' }
+paths:
+  /items:
+    get: { operationId: items/list, summary: List items, parameters: [{ name: page, in: query, required: true }] }
+  /items/{id}/{path}:
+    get: { operationId: getFile }
+    trace: {}
+";
+
+const IMPORTED: &str = "# yaml-language-server: $schema=../schema.json
+# Made by `tollgate import openapi` of \"Shop API\" 2.1.0
+# Import it again when the document changes: `match` and `operation` follow it, routes are added for new
+# operations, and all else, comments included, stays as you made it.
+tollgate: 1
+api: shop-api
+owner: team-shop
+version: { name: v2 }
+base: /shop
+# `tollgate check` compares the routes with this document.
+openapi: { file: ../../shop.yaml }
+upstream: { url: https://shop.internal }
+
+issuers:
+  # From the security scheme `login`.
+  # The document does not tell `audience`, `algorithms` and `keys`: check them.
+  login:
+    issuer: https://login.test
+    audience: shop-api
+    algorithms: [RS256]
+    keys: { jwks: https://login.test/.well-known/jwks.json }
+    scopes: [read]
+
+defaults:
+  auth: { jwt: login }
+  scopes: [read]
+
+routes:
+  # List items
+  # Needs: query `page`
+  items-list:
+    match: GET /items
+    operation: items/list
+  getFile:
+    match: GET /items/{id}/{*path}
+    operation: getFile
+";
+
+#[test]
+fn import_writes_a_route_file_and_keeps_it_in_step() {
+    let folder = Folder::new("import", GOOD);
+    folder.write("shop.yaml", DOCUMENT);
+    let import = ["import", "openapi", "shop.yaml"];
+    let (code, out, error) = folder.run(&import);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    assert_eq!(
+        out,
+        "shop.yaml:13:5: warning: `TRACE /items/{id}/{path}` is left out: the gateway forwards no TRACE\n\
+         routes/shop-api/v2.yaml: written: 2 routes added, 0 changed, 0 gone, 0 as they were\n"
+    );
+    let file = folder.0.join("routes/shop-api/v2.yaml");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), IMPORTED);
+    assert_eq!(folder.run(&["check"]), (Some(0), "ok: dev\n".into(), String::new()));
+    let (code, out, _) = folder.run(&import);
+    assert_eq!(code, Some(0));
+    assert!(
+        out.ends_with(
+            "routes/shop-api/v2.yaml: unchanged: 0 routes added, 0 changed, 0 gone, 2 as they were\n"
+        ),
+        "{out}"
+    );
+
+    // The document changes, and check says so until it is imported again.
+    folder.write("shop.yaml", &DOCUMENT.replace("/items:", "/things:").replace("getFile", "readFile"));
+    let (code, out, _) = folder.run(&["check"]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("this route does not match `GET /things`, which it names"), "{out}");
+    assert!(out.contains("the OpenAPI document has no operation `getFile`"), "{out}");
+    let (code, out, _) = folder.run(&["import", "openapi", "shop.yaml", "--json", "--dry-run"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["ok"], &json["written"]), (Some(0), &true.into(), &false.into()));
+    assert_eq!(json["changes"].as_array().map(Vec::len), Some(2), "{out}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), IMPORTED);
+    let (code, out, _) = folder.run(&import);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("items-list: matches what the document says of `items/list`\n"), "{out}");
+    assert!(out.contains("getFile: names the operation `readFile`\n"), "{out}");
+    assert_eq!(folder.run(&["check"]), (Some(0), "ok: dev\n".into(), String::new()));
+
+    // To another place, of which the file knows nothing; and what cannot be done.
+    let (code, out, error) = folder.run(&[
+        "import",
+        "openapi",
+        "shop.yaml",
+        "--out",
+        "-",
+        "--issuer",
+        "people",
+        "--upstream",
+        "shop",
+        "--base",
+        "/x",
+    ]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("\nupstream: shop\n") && out.contains("auth: { jwt: people }\n"), "{out}");
+    assert!(out.contains("\n    rewrite: /shop/items/{id}/{*path}\n") && !out.contains("issuers"), "{out}");
+    assert_eq!(folder.run(&["import", "openapi", "none.yaml"]).0, Some(2));
+    assert_eq!(folder.run(&["import", "openapi", "shop.yaml", "--base", "x"]).0, Some(2));
+    assert_eq!(folder.run(&["import", "openapi", "shop.yaml", "--api", "a b"]).0, Some(2));
+    folder.write("bad.json", "{\"swagger\": \"2.0\"}");
+    let (code, out, error) = folder.run(&["import", "openapi", "bad.json"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(error.starts_with("bad.json:1:13: this is Swagger 2.0"), "{error}");
+    let (code, _, error) = folder.run(&["import", "openapi", "shop.yaml", "--out", "routes/gateway.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("this is no API's route file"), "{error}");
+}

@@ -5,9 +5,10 @@
 // Helpers of tests are no test functions, which clippy lets panic.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use tollgate::config::openapi::library;
 use tollgate::config::{self, Files, problem};
 
 fn root() -> PathBuf {
@@ -31,12 +32,19 @@ fn sections(case: &str) -> Vec<(String, String)> {
 fn outcome(sections: &[(String, String)]) -> (String, BTreeSet<String>) {
     let mut files = Files::new([]);
     let mut deploy = None;
+    let is_document = |name: &str| name.rsplit('/').next().is_some_and(config::openapi::is_document);
+    let documents: BTreeMap<String, String> =
+        sections.iter().filter(|(name, _)| is_document(name)).cloned().collect();
+    let mut read = |name: &str| documents.get(name).cloned().ok_or_else(String::new);
+    let mut gather = |name: &String| Some((name.clone(), library::gather(name, &mut read).ok()?));
+    files.documents = Some(documents.keys().filter_map(&mut gather).collect());
     for (name, text) in sections {
         match name.as_str() {
             "expected" => {}
             "deploy" => deploy = Some(text.trim()),
             "wrangler.toml" => files.wrangler = Some(text.clone()),
             ".dev.vars" => files.dev_vars = Some(text.clone()),
+            name if is_document(name) => {}
             name => {
                 files.routes.insert(name.to_owned(), text.clone());
             }
@@ -74,8 +82,9 @@ fn every_mistake_is_shown_at_its_place() {
         let expected = &sections.iter().find(|(name, _)| name == "expected").unwrap().1;
         assert!(found == *expected, "{}:\n{found}\ninstead of\n{expected}", path.display());
     }
-    // `unreadable` and `not-watched` need a disk, `plan` and `structure` a bug, `test-build` another build.
-    let elsewhere = ["unreadable", "not-watched", "plan", "structure", "test-build"].map(str::to_owned);
+    // `unreadable` and `not-watched` need a disk, `not-carried` an import, `plan` and `structure` a bug, `test-build` another build.
+    let elsewhere =
+        ["unreadable", "not-watched", "not-carried", "plan", "structure", "test-build"].map(str::to_owned);
     let known: BTreeSet<String> = problem::CODES.iter().map(|code| (*code).to_owned()).collect();
     let missing: Vec<_> =
         known.iter().filter(|code| !seen.contains(*code) && !elsewhere.contains(code)).collect();

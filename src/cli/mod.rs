@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod failures;
 mod git;
+mod import;
 mod init;
 mod manual;
 mod output;
@@ -62,6 +63,7 @@ enum Command {
     Failures(failures::Failures),
     Init(init::Init),
     Test(test::Test),
+    Import(import::Import),
     Token(token::Token),
     Why(why::Why),
     /// Prints docs/command.md.
@@ -90,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Failures(failures) => failures.run(),
         Command::Init(init) => init.run(),
         Command::Test(test) => test.run(),
+        Command::Import(import) => import.run(),
         Command::Token(token) => token.run(),
         Command::Why(why) => why.run(),
         Command::Manual => {

@@ -1,5 +1,6 @@
 //! Route files from disk: one folder, or several that merge.
 
+use super::openapi;
 use super::problem::{Problem, Severity, Span};
 use super::tree::{self, MAX_BYTES, Node, Value};
 use crate::outside;
@@ -27,6 +28,9 @@ pub struct Files {
     pub dev_vars: Option<String>,
     /// The real path of the folder with `wrangler.toml`; empty for files in memory.
     pub beside: PathBuf,
+    /// The OpenAPI documents that route files name, with the files they refer to, by name; `None` where nobody looked
+    /// for them, and then they are not compared.
+    pub documents: Option<BTreeMap<String, openapi::library::Texts>>,
 }
 
 impl Files {
@@ -113,7 +117,35 @@ pub fn read(folders: &[PathBuf]) -> Result<Files, Box<Problem>> {
         files.beside = outside::real_path(here).unwrap_or_else(|_| plain());
     }
     files.folders = found.into_iter().map(|(_, real)| real).collect();
+    documents(&mut files);
     Ok(files)
+}
+
+/// Reads the OpenAPI documents that route files name. What cannot be read, or named, the check says.
+fn documents(files: &mut Files) {
+    let mut documents: BTreeMap<String, openapi::library::Texts> = BTreeMap::new();
+    for (name, text) in &files.routes {
+        if !text.contains("openapi") {
+            continue;
+        }
+        let Ok(tree) = tree::parse(text) else { continue };
+        let file = tree.get("openapi").and_then(|openapi| openapi.get("file")).and_then(Node::text);
+        let Some(document) = file.and_then(|file| openapi::linked(name, file).ok()) else { continue };
+        // The path on disk to a name is by way of the route file's folder.
+        let up = name.matches('/').count();
+        let Some(path) = files.path(name) else { continue };
+        let Some(top) = path.ancestors().nth(up.saturating_add(1)) else { continue };
+        let mut read =
+            |name: &str| std::fs::read_to_string(top.join(name)).map_err(|error| error.to_string());
+        if let Ok(texts) = openapi::library::gather(&document, &mut read) {
+            documents.insert(document, texts);
+        }
+    }
+    // A document may have the name of a route file, and lie among them.
+    for name in documents.values().flat_map(|texts| texts.keys()) {
+        files.routes.remove(name);
+    }
+    files.documents = Some(documents);
 }
 
 /// The folder in which a folder stands.
@@ -273,11 +305,11 @@ fn read_folder(path: &Path, name: &str, depth: usize, files: &mut Files) -> Resu
     Ok(())
 }
 
-/// Whether a file of this name is a route file, and no schema, nor hidden.
+/// Whether a file of this name is a route file: no schema, no OpenAPI document, nor hidden.
 pub fn is_route_file(file_name: &str) -> bool {
     let schema = file_name == "schema.json" || file_name.ends_with(".schema.json");
     let known = matches!(file_name.rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
-    known && !schema && !file_name.starts_with('.')
+    known && !schema && !openapi::is_document(file_name) && !file_name.starts_with('.')
 }
 
 #[cfg(test)]

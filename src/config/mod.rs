@@ -8,6 +8,7 @@ pub mod cases;
 mod de;
 mod deploy;
 mod load;
+pub mod openapi;
 pub mod problem;
 mod reference;
 pub mod schema;
@@ -149,11 +150,14 @@ struct Sources {
     /// Index of gateway.yaml.
     gateway: Option<usize>,
     broken: Vec<Problem>,
+    /// Read when they are first needed.
+    documents: std::cell::OnceCell<openapi::Documents>,
 }
 
 impl Sources {
     fn parse(input: &Files) -> Sources {
-        let mut sources = Sources { files: Vec::new(), gateway: None, broken: Vec::new() };
+        let mut sources =
+            Sources { files: Vec::new(), gateway: None, broken: Vec::new(), documents: Default::default() };
         let mut unreadable_gateway = false;
         for (name, text) in &input.routes {
             let is_gateway = input.is_gateway(name);
@@ -214,9 +218,15 @@ impl Sources {
 
     /// Who owns a file: as an API's file says itself; whatever else lies about is the gateway's owner's.
     fn owner(&self, name: &str) -> String {
+        // An OpenAPI document belongs to whom the route file belongs.
+        let name = self.documents.get().and_then(|documents| documents.named_by(name)).unwrap_or(name);
         let own = self.files.iter().find(|file| file.name == name).map(|file| &file.tree);
         let owner = own.or(self.gateway()).and_then(|root| root.get("owner")).and_then(Node::text);
         owner.unwrap_or_default().to_owned()
+    }
+
+    fn documents(&self, input: &Files) -> &openapi::Documents {
+        self.documents.get_or_init(|| openapi::Documents::read(&self.files, input.documents.as_ref()))
     }
 
     /// The declared environments; `dev` if there are none.
@@ -307,6 +317,12 @@ fn run(
     let typed = Input { environment, deploy, files: &files, gateway: (gateway, &gateway_file), apis: &apis };
     let mut found = Vec::new();
     let output = compile::compile(&typed, &mut found);
+    for (order, (file, api)) in apis.iter().enumerate() {
+        let Some(file) = files.get(*file) else { continue };
+        let own = |route: &&Route| usize::try_from(route.api) == Ok(order);
+        let routes: Vec<&Route> = output.routes.iter().filter(own).collect();
+        found.extend(openapi::drift(sources.documents(input), file, api, &routes));
+    }
     // While a file cannot be read or a name is misspelt, what looks unused may be meant there.
     let nameless = found.iter().any(|problem| problem.code == "unknown-name");
     found.retain(|problem| problem.code != "unused" || structured && !nameless);

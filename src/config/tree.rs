@@ -132,7 +132,26 @@ impl Node {
 /// # Errors
 /// The first thing that is no YAML, or that is refused.
 pub fn parse(text: &str) -> Result<Node, Broken> {
-    document(text).map_err(|(span, message, help)| (within(span, text), message, help))
+    parse_within(text, Bounds { bytes: MAX_BYTES, values: MAX_NODES, depth: MAX_DEPTH })
+}
+
+/// How large a text may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Largest text in bytes.
+    pub bytes: usize,
+    /// Most values, aliases expanded.
+    pub values: usize,
+    /// Deepest nesting.
+    pub depth: usize,
+}
+
+/// Reads a text that may be larger or smaller than a route file.
+///
+/// # Errors
+/// The first thing that is no YAML, or that is refused.
+pub fn parse_within(text: &str, bounds: Bounds) -> Result<Node, Broken> {
+    document(text, bounds).map_err(|(span, message, help)| (within(span, text), message, help))
 }
 
 /// What the parser misses at the end of a text it misses on a line that is not there: shown after the last one.
@@ -145,11 +164,13 @@ fn within(span: Span, text: &str) -> Span {
     Span { line: lines, column: u32::try_from(last).unwrap_or(u32::MAX).saturating_add(1), length: 1 }
 }
 
-fn document(text: &str) -> Result<Node, Broken> {
-    if text.len() > MAX_BYTES {
-        return Err((Span::default(), "the file is larger than 4 MiB".into(), None));
+fn document(text: &str, bounds: Bounds) -> Result<Node, Broken> {
+    if text.len() > bounds.bytes {
+        let message = format!("the file is larger than {} MiB", bounds.bytes >> 20);
+        return Err((Span::default(), message, None));
     }
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), left: MAX_NODES };
+    let parser = Parser::new_from_str(text);
+    let mut reader = Reader { parser, anchors: HashMap::new(), left: bounds.values, bounds };
     let mut document = None;
     loop {
         let (event, span) = reader.next()?;
@@ -160,7 +181,7 @@ fn document(text: &str) -> Result<Node, Broken> {
                 return Err((
                     place(&span),
                     "a second document begins here".into(),
-                    Some("a route file holds one document".into()),
+                    Some("a file holds one document".into()),
                 ));
             }
             Event::DocumentStart(_) => {
@@ -178,6 +199,7 @@ struct Reader<'t> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     anchors: HashMap<usize, (Node, usize)>,
     left: usize,
+    bounds: Bounds,
 }
 
 fn place(span: &YamlSpan) -> Span {
@@ -214,15 +236,18 @@ impl<'t> Reader<'t> {
                 self.left = left;
                 Ok(())
             }
-            None => Err((at, format!("the file holds more than {MAX_NODES} values, aliases expanded"), None)),
+            None => {
+                let most = self.bounds.values;
+                Err((at, format!("the file holds more than {most} values, aliases expanded"), None))
+            }
         }
     }
 
     fn node(&mut self, event: Event<'t>, span: YamlSpan, depth: usize) -> Result<Node, Broken> {
         let at = place(&span);
         self.spend(1, at)?;
-        if depth > MAX_DEPTH {
-            return Err((at, format!("values are nested more than {MAX_DEPTH} deep"), None));
+        if depth > self.bounds.depth {
+            return Err((at, format!("values are nested more than {} deep", self.bounds.depth), None));
         }
         let before = self.left;
         let (value, anchor) = match event {

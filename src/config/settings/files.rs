@@ -91,6 +91,8 @@ pub struct ApiFile {
     /// Tests, by what they show. See [docs/tests.md](tests.md).
     #[serde(default)]
     pub tests: IndexMap<String, Test>,
+    /// The OpenAPI document of this version.
+    pub openapi: Option<OpenApi>,
 }
 
 /// What is declared once and named elsewhere: in gateway.yaml for every API, in an API's file for its routes.
@@ -179,6 +181,12 @@ pub struct Route {
     pub sticky: Option<Sticky>,
     /// One of the backends whose share grows by the clock.
     pub canary: Option<Canary>,
+    /// The operation of the OpenAPI document that this route serves: its `operationId`, or method and path as the document
+    /// has them (`GET /orders/{id}`); a list for several. `none`: the document says nothing of this route, on purpose.
+    /// Default: the operation that `match` is for.
+    pub operation: Option<OneOrMany>,
+    /// Tells callers that this route is deprecated.
+    pub deprecated: Option<Deprecated>,
     /// Everything that `defaults` may hold too.
     #[serde(flatten)]
     pub settings: Settings,

@@ -5,12 +5,15 @@ use super::split::Ground;
 use super::{Compiler, Layer, Layers, Place, RouteFact};
 use crate::cache::{self, KeyPart};
 use crate::config::settings::{
-    ApiFile, BodyUse, CacheUse, Edits, HeadersUse, Route as Written, Timeout as WrittenTimeout, Values,
+    ApiFile, BodyUse, CacheUse, Edits, HeadersUse, Route as Written, Status, Timeout as WrittenTimeout,
+    Values,
 };
+use crate::config::units::Link;
 use crate::plan::Route;
 use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::body::Body;
 use crate::policy::headers::{self, Edit, Fill, Headers};
+use crate::policy::lifecycle::Lifecycle;
 use crate::policy::rewrite::Piece;
 use crate::policy::timeout::Timeout;
 use crate::routing::path::Leniency;
@@ -90,7 +93,8 @@ impl<'a> Compiler<'a> {
         let key = maintenance.as_ref().and_then(|rule| rule.key.as_ref());
         let hidden = key.map(|key| Edit::Remove(key.header.clone().into()));
         let first = Headers { request: hidden.into_iter().collect(), response: security, fills: Vec::new() };
-        let headers = self.headers(first, &template.params, &layers, &place);
+        let mut headers = self.headers(first, &template.params, &layers, &place);
+        headers.response.extend(self.deprecation(written_in, route, &place));
         self.no_claims(&headers, auth.as_ref(), &place);
         let paths = layers.nearest(|s| s.paths.as_ref());
         let ground = Ground { auth: auth.as_ref(), timeout, template, rules: &matched.rules };
@@ -129,6 +133,25 @@ impl<'a> Compiler<'a> {
             rules.extend(matched.rules);
         }
         self.facts.push(RouteFact { api, place });
+    }
+
+    /// What tells callers that this route alone is deprecated.
+    fn deprecation(&mut self, written_in: &ApiFile, route: &Written, place: &Place) -> Vec<Edit> {
+        let Some(deprecated) = &route.deprecated else { return Vec::new() };
+        let at = place.key("deprecated");
+        if written_in.version.status != Status::Current {
+            let message = "the whole version is deprecated or retired already";
+            self.error("misplaced-key", &at, message, "remove `deprecated`");
+        }
+        let text = |link: &Option<Link>| link.as_ref().map(|link| link.0.clone());
+        let lifecycle = Lifecycle::Deprecated {
+            since: deprecated.since.0,
+            sunset: deprecated.sunset.as_ref().map(|date| date.0),
+            link: text(&deprecated.link),
+            successor: text(&deprecated.successor),
+        };
+        self.verdict("bad-lifecycle", &at, lifecycle.check());
+        lifecycle.edits()
     }
 
     fn cache_of(
