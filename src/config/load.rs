@@ -216,7 +216,7 @@ fn named(gateway: &Path) -> Vec<(String, Span, File)> {
     let items: Vec<(String, Span)> =
         items.iter().filter_map(|item| Some((item.text()?.to_owned(), item.span))).collect();
     let none = Node { value: Value::Null, span: Span::default(), variable: None };
-    let file = File { name: gateway.display().to_string(), text, tree: none };
+    let file = File { name: gateway.display().to_string(), text: text.into(), tree: none };
     items.into_iter().map(|(text, span)| (text, span, file.clone())).collect()
 }
 

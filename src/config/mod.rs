@@ -96,16 +96,12 @@ pub fn check(files: &Files, only: Option<&str>, deploy: bool) -> (Vec<String>, V
         Some(environment) => vec![environment.to_owned()],
         None => sources.environments(),
     };
-    let mut all: Vec<(Problem, Vec<String>)> = Vec::new();
+    let mut all: indexmap::IndexMap<Problem, Vec<String>> = indexmap::IndexMap::new();
     for environment in &environments {
         for problem in run(&sources, files, environment, deploy).1 {
-            match all.iter_mut().find(|(known, _)| *known == problem) {
-                Some((_, seen)) => {
-                    if !seen.contains(environment) {
-                        seen.push(environment.clone());
-                    }
-                }
-                None => all.push((problem, vec![environment.clone()])),
+            let seen = all.entry(problem).or_default();
+            if !seen.contains(environment) {
+                seen.push(environment.clone());
             }
         }
     }
@@ -163,7 +159,7 @@ impl Sources {
             let is_gateway = input.is_gateway(name);
             match tree::parse(text) {
                 Ok(tree) => {
-                    let file = File { name: name.clone(), text: text.clone(), tree };
+                    let file = File { name: name.clone(), text: text.as_str().into(), tree };
                     let first = sources.gateway.and_then(|first| sources.files.get(first));
                     if let Some(first) = first.filter(|_| is_gateway) {
                         let message = format!("there is a gateway file already, `{}`", first.name);
@@ -188,7 +184,7 @@ impl Sources {
                 Err((span, message, help)) => {
                     unreadable_gateway |= is_gateway;
                     let none = Node { value: Value::Null, span, variable: None };
-                    let file = File { name: name.clone(), text: text.clone(), tree: none };
+                    let file = File { name: name.clone(), text: text.as_str().into(), tree: none };
                     sources.broken.push(problem(Severity::Error, "syntax", &file, span, message, help));
                 }
             }

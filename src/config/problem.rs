@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// No plan is made.
@@ -15,7 +15,7 @@ pub enum Severity {
 }
 
 /// A place in a text. Lines and columns count from 1, columns in characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Span {
     /// Line; 0 where the whole file is meant.
     pub line: u32,
@@ -40,7 +40,7 @@ impl Span {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
@@ -199,6 +199,7 @@ pub const CODES: &[&str] = &[
     "missing-secret",
     "never-applies",
     "never-binds",
+    "never-matches",
     "no-auth",
     "no-gateway",
     "no-operation",
@@ -214,6 +215,7 @@ pub const CODES: &[&str] = &[
     "private-key",
     "rarely-applies",
     "required",
+    "shadowed",
     "structure",
     "syntax",
     "test-build",
@@ -221,6 +223,7 @@ pub const CODES: &[&str] = &[
     "too-long",
     "too-short",
     "two-gateways",
+    "undecided",
     "unheld-scope",
     "unknown-environment",
     "unknown-key",

@@ -215,7 +215,7 @@ fn problems_are_the_same_in_json() {
     let expected = serde_json::json!([{
         "severity": "error", "code": "unknown-key", "file": "routes/gateway.yaml",
         "line": 2, "column": 1, "length": 5,
-        "message": "unknown key `limit`", "help": "did you mean `limits`?", "environments": [],
+        "message": "unknown key `limit`", "help": "did you mean `limits`?", "environments": [], "owner": "",
     }]);
     assert_eq!(json, expected);
 }

@@ -88,8 +88,24 @@ impl Node {
 
     /// The value's place at the end of `path`, or of the nearest enclosing value that exists.
     pub fn place(&self, path: &[String]) -> Span {
+        self.follow(self.span, path)
+    }
+
+    /// The same from a member of a mapping on.
+    pub fn place_in((key, node): &(Key, Node), path: &[String]) -> Span {
+        node.follow(node.shown(key.span), path)
+    }
+
+    /// A mapping or list is shown by its key, which says more than its first line.
+    fn shown(&self, key: Span) -> Span {
+        match self.value {
+            Value::Map(_) | Value::List(_) => key,
+            _ => self.span,
+        }
+    }
+
+    fn follow(&self, mut span: Span, path: &[String]) -> Span {
         let mut node = self;
-        let mut span = self.span;
         for part in path {
             let next = match &node.value {
                 Value::Map(_) => node.entry(part).map(|(key, node)| (key.span, node)),
@@ -101,11 +117,7 @@ impl Node {
             match next {
                 Some((key, inner)) => {
                     node = inner;
-                    // A mapping or list is shown by its key, which says more than its first line.
-                    span = match inner.value {
-                        Value::Map(_) | Value::List(_) => key,
-                        _ => inner.span,
-                    };
+                    span = inner.shown(key);
                 }
                 None => break,
             }

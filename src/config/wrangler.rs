@@ -153,7 +153,7 @@ fn relative(from: &Path, to: &Path) -> String {
 /// wrangler.toml as a file that problems can lie in.
 pub(super) fn itself(text: &str) -> File {
     let tree = Node { value: Value::Null, span: Span::default(), variable: None };
-    File { name: "wrangler.toml".into(), text: text.to_owned(), tree }
+    File { name: "wrangler.toml".into(), text: text.into(), tree }
 }
 
 /// Where `text` is the value of the key `name`.

@@ -5,7 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::plan::rule::{Condition, Pattern, Rule, Selector, Subject, Test};
+use crate::plan::{BaseForm, Matching, Slash};
+use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
 
 /// A request with host and path in canonical form, and everything else as conditions see it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,16 +36,22 @@ pub struct Placed {
     pub hosts: Vec<String>,
     /// Base path, canonical, without a trailing slash; empty for the root.
     pub base: String,
+    /// What its paths and methods may look like.
+    pub matching: Matching,
     /// The rule.
     pub rule: Rule,
 }
 
 /// Whether a request belongs to a rule.
 pub fn fits(placed: &Placed, request: &Request) -> bool {
-    let Placed { hosts, base, rule } = placed;
+    let Placed { hosts, base, matching, rule } = placed;
     (hosts.is_empty() || hosts.iter().any(|pattern| host_fits(pattern, &request.host)))
-        && below(base, &request.path).is_some_and(|path| path_fits(&rule.path, path))
-        && method_rank(rule, &request.method).is_some()
+        && below(base, matching.base, &request.path).is_some_and(|path| {
+            let other = path.strip_suffix('/').filter(|other| !other.is_empty());
+            let other = other.filter(|_| matching.slash == Slash::Ignored && !is_tail(&rule.path));
+            path_fits(&rule.path, path) || other.is_some_and(|other| path_fits(&rule.path, other))
+        })
+        && method_rank(placed, &request.method).is_some()
         && rule.conditions.iter().all(|condition| holds(condition, request))
 }
 
@@ -62,7 +71,7 @@ pub fn winners(rules: &[Placed], request: &Request) -> Vec<usize> {
 type Rank = ((u8, Reverse<usize>), (u8, Vec<Element>), u8, Reverse<usize>, Reverse<usize>, Reverse<i32>);
 
 fn rank(placed: &Placed, request: &Request) -> Rank {
-    let Placed { hosts, base, rule } = placed;
+    let Placed { hosts, base, rule, .. } = placed;
     let fitting = hosts.iter().filter(|pattern| host_fits(pattern, &request.host));
     let host = fitting.map(|pattern| host_rank(pattern)).min().unwrap_or((3, Reverse(0)));
     let count = |wanted: fn(&Subject) -> bool| {
@@ -71,7 +80,7 @@ fn rank(placed: &Placed, request: &Request) -> Rank {
     (
         host,
         path_rank(base, &rule.path),
-        method_rank(rule, &request.method).unwrap(),
+        method_rank(placed, &request.method).unwrap(),
         count(|s| matches!(s, Subject::Header(_) | Subject::Cookie(_) | Subject::Certificate)),
         count(|s| matches!(s, Subject::Query(_))),
         Reverse(rule.priority),
@@ -97,12 +106,18 @@ fn host_rank(pattern: &str) -> (u8, Reverse<usize>) {
     }
 }
 
-/// The path below a base; the base alone is its `/`.
-fn below<'p>(base: &str, path: &'p str) -> Option<&'p str> {
+/// The path below a base; the base alone is its `/`, in the forms that are taken.
+fn below<'p>(base: &str, form: BaseForm, path: &'p str) -> Option<&'p str> {
     match path.strip_prefix(base)? {
-        "" => Some("/"),
+        "" => (form != BaseForm::Slash).then_some("/"),
+        "/" if !base.is_empty() => (form != BaseForm::Bare).then_some("/"),
         rest => rest.starts_with('/').then_some(rest),
     }
+}
+
+/// Patterns that say themselves what may stand at the end.
+fn is_tail(pattern: &Pattern) -> bool {
+    !matches!(pattern, Pattern::Template(text) if !text.contains("{*"))
 }
 
 fn path_fits(pattern: &Pattern, path: &str) -> bool {
@@ -200,11 +215,12 @@ fn path_rank(base: &str, pattern: &Pattern) -> (u8, Vec<Element>) {
 }
 
 /// How well a rule names a method; `None` if it does not.
-fn method_rank(rule: &Rule, method: &str) -> Option<u8> {
+fn method_rank(placed: &Placed, method: &str) -> Option<u8> {
+    let (rule, head) = (&placed.rule, placed.matching.head);
     let names = |name: &str| rule.methods.iter().any(|own| own == name);
     match () {
         () if names(method) => Some(0),
-        () if method == "HEAD" && names("GET") => Some(1),
+        () if head && method == "HEAD" && names("GET") => Some(1),
         () if rule.methods.is_empty() => Some(2),
         () => None,
     }
@@ -238,7 +254,13 @@ fn holds(condition: &Condition, request: &Request) -> bool {
 
 /// Whether a regular expression fits a whole text.
 fn whole(source: &str, text: &str) -> bool {
-    regex_lite::Regex::new(&format!("^(?:{source})$")).unwrap().is_match(text)
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, regex_lite::Regex>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let regex = || regex_lite::Regex::new(&format!("^(?:{source})$")).unwrap();
+        known.entry(source.to_owned()).or_insert_with(regex).is_match(text)
+    })
 }
 
 #[cfg(test)]
@@ -250,6 +272,7 @@ mod tests {
         Placed {
             hosts: words(host),
             base: base.into(),
+            matching: Matching::default(),
             rule: Rule { route: 0, path, methods: words(methods), conditions: Vec::new(), priority: 0 },
         }
     }
@@ -320,6 +343,31 @@ mod tests {
             yes.split(' ').for_each(|line| assert!(fits(base, &path, line), "{base} {path:?} {line}"));
             no.split(' ').for_each(|line| assert!(!fits(base, &path, line), "{base} {path:?} {line}"));
         }
+    }
+
+    #[test]
+    fn apis_say_how_paths_and_methods_may_look() {
+        let default = Matching::default();
+        let ignored = Matching { slash: Slash::Ignored, ..default };
+        let bare = Matching { base: BaseForm::Bare, ..default };
+        let slash = Matching { base: BaseForm::Slash, ..default };
+        for (matching, path, yes, no) in [
+            (default, template("/a"), "/b/a", "/b/a/"),
+            (ignored, template("/a"), "/b/a /b/a/", "/b/a/a"),
+            (ignored, template("/"), "/b /b/", "/b/a"),
+            (ignored, Pattern::Regex("/a".into()), "/b/a", "/b/a/"),
+            (bare, template("/"), "/b", "/b/"),
+            (bare, Pattern::Prefix(String::new()), "/b /b/a", "/b/"),
+            (slash, template("/"), "/b/", "/b"),
+        ] {
+            let placed = Placed { matching, ..rule("", "/b", "GET", path) };
+            let fits = |path: &str| fits(&placed, &request(&format!("GET h {path}")));
+            yes.split(' ').for_each(|path| assert!(fits(path), "{placed:?} {path}"));
+            no.split(' ').for_each(|path| assert!(!fits(path), "{placed:?} {path}"));
+        }
+        let headless =
+            Placed { matching: Matching { head: false, ..default }, ..rule("", "", "GET", template("/")) };
+        assert!(!fits(&headless, &request("HEAD h /")) && fits(&headless, &request("GET h /")));
     }
 
     #[test]

@@ -4,8 +4,10 @@
 
 mod access;
 mod action;
+pub mod analysis;
 mod answer;
 mod browsers;
+mod conflicts;
 mod definitions;
 mod matching;
 mod mirror;
@@ -13,18 +15,20 @@ pub mod order;
 pub mod pattern;
 mod proofs;
 mod route;
+mod spans;
 mod split;
 pub mod table;
 
 use crate::config::problem::{Problem, Severity, Span};
 use crate::config::settings::{ApiFile, Cache, GatewayFile, Settings, Status};
-use crate::config::tree::Node;
+use crate::config::tree::{Key, Node};
 use crate::plan::format;
 use crate::plan::rule::Rule;
-use crate::plan::{Api, Gateway, Route, Shared, Source};
+use crate::plan::{Api, Gateway, Route, Shared};
 use crate::policy::lifecycle::Lifecycle;
 use crate::routing::path::template;
 use definitions::Table;
+use std::collections::HashMap;
 
 /// A route file, read.
 #[derive(Clone, Debug)]
@@ -32,7 +36,7 @@ pub struct File {
     /// Its name, e.g. `routes/orders/v2.yaml`.
     pub name: String,
     /// Its text, for excerpts.
-    pub text: String,
+    pub text: std::sync::Arc<str>,
     /// Its tree, variables resolved.
     pub tree: Node,
 }
@@ -158,6 +162,8 @@ struct RouteFact {
 
 struct Compiler<'a> {
     input: &'a Input<'a>,
+    /// The routes of each file by their names.
+    entries: Vec<HashMap<&'a str, &'a (Key, Node)>>,
     problems: Vec<Problem>,
     out: Output,
     issuers: Table,
@@ -183,8 +189,13 @@ impl<'a> Compiler<'a> {
             },
             ..Output::default()
         };
+        let entries = input.files.iter().map(|file| {
+            let routes = file.tree.get("routes").map(Node::entries).unwrap_or_default();
+            routes.iter().map(|entry| (entry.0.name.as_str(), entry)).collect()
+        });
         Compiler {
             input,
+            entries: entries.collect(),
             problems: Vec::new(),
             out,
             issuers: Table::new("issuer", "issuers"),
@@ -197,26 +208,6 @@ impl<'a> Compiler<'a> {
             facts: Vec::new(),
             baseless: false,
         }
-    }
-
-    fn span(&self, place: &Place) -> Span {
-        self.input.files.get(place.file).map_or(Span::default(), |file| file.tree.place(&place.path))
-    }
-
-    fn source(&self, place: &Place) -> Source {
-        let span =
-            self.input.files.get(place.file).map_or(Span::default(), |file| file.tree.key_place(&place.path));
-        Source {
-            file: u16::try_from(place.file).unwrap_or(u16::MAX),
-            line: span.line,
-            column: u16::try_from(span.column).unwrap_or(u16::MAX),
-        }
-    }
-
-    /// `routes/orders/v2.yaml:14` of a place.
-    fn named(&self, place: &Place) -> String {
-        let name = self.input.files.get(place.file).map_or("", |file| file.name.as_str());
-        format!("{name}:{}", self.source(place).line)
     }
 
     fn error(

@@ -2,12 +2,13 @@
 
 use super::{Compiler, Place};
 use crate::limit::{Algorithm, Limit, Period};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Compiler<'_> {
     pub(super) fn proofs(&mut self) {
         if !self.baseless {
-            self.twin_apis();
+            let twins = self.twin_apis();
+            self.conflicts(&twins);
         }
         self.idle_limits();
         let unused: Vec<(&'static str, String, Place)> =
@@ -26,22 +27,27 @@ impl Compiler<'_> {
         }
     }
 
-    fn file_of(&self, api: usize) -> usize {
+    pub(super) fn file_of(&self, api: usize) -> usize {
         self.input.apis.get(api).map_or(0, |(file, _)| *file)
     }
 
     /// Two API versions under the same host and base path: one would hide the other.
-    fn twin_apis(&mut self) {
+    ///
+    /// Gives the pairs, the later first.
+    fn twin_apis(&mut self) -> HashSet<(usize, usize)> {
+        let mut twins = HashSet::new();
         let apis = self.out.shared.apis.clone();
+        let mut bases: HashMap<&str, Vec<usize>> = HashMap::new();
         for (i, api) in apis.iter().enumerate() {
-            for (j, other) in apis.iter().enumerate().take(i) {
+            let same = bases.entry(api.base.as_str()).or_default();
+            for (j, other) in same.iter().filter_map(|j| Some((*j, apis.get(*j)?))) {
                 let host = match (api.hosts.as_slice(), other.hosts.as_slice()) {
                     ([], []) => Some("every host".to_owned()),
                     (mine, theirs) => {
                         mine.iter().find(|host| theirs.contains(host)).map(|host| format!("`{host}`"))
                     }
                 };
-                let Some(host) = host.filter(|_| api.base == other.base) else { continue };
+                let Some(host) = host else { continue };
                 if api.name == other.name && self.versions(i, j) {
                     continue;
                 }
@@ -58,8 +64,11 @@ impl Compiler<'_> {
                     self.named(&other_place)
                 );
                 self.error("conflict", &place, message, help);
+                twins.insert((i, j));
             }
+            same.push(i);
         }
+        twins
     }
 
     /// Limits that another limit of the same callers always reaches first, on every route that they hold on.

@@ -3,7 +3,7 @@
 use crate::plan::compile::Output;
 use crate::plan::rule::{Condition, Pattern, Rule, Selector, Subject, Test};
 use crate::plan::samples;
-use crate::plan::{Plan, Shared};
+use crate::plan::{Matching, Plan, Shared};
 use crate::routing::reference::{Placed, Request, fits, winners};
 use crate::routing::{Asked, Facts, Miss, Router, Verdict};
 use proptest::prelude::*;
@@ -112,6 +112,7 @@ fn rule() -> impl Strategy<Value = Placed> {
         |(hosts, base, path, methods, conditions, priority)| Placed {
             hosts: hosts.into_iter().map(str::to_owned).collect(),
             base: base.into(),
+            matching: Matching::default(),
             rule: Rule {
                 route: 0,
                 path,
