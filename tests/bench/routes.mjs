@@ -11,6 +11,16 @@ const MEASURED = {
   combined: `{ match: "GET /combined/{id}", combine: { item: { path: "/item/{id}" }, stock: { path: "/stock/{id}" } } }`,
 };
 
+/** One route for each kind of condition. */
+const CONDITIONS = {
+  header: `{ methods: GET, path: "/conditions/{id}", headers: { x-beta: true } }`,
+  query: `{ methods: GET, path: "/conditions/{id}", query: { version: [a, b] } }`,
+  cookie: `{ methods: GET, path: "/cookies/{id}", cookies: { session: { regex: "[0-9a-f]+" } } }`,
+  certificate: `{ methods: GET, path: "/certificates/{id}", certificate: true }`,
+  regex: `{ methods: GET, regex: "/numbers/[0-9]+" }`,
+  prefix: `{ prefix: /files }`,
+};
+
 /** What a client calls in each scenario. */
 export const PATHS = {
   open: "/bench/v1/open/kettle",
@@ -47,6 +57,10 @@ defaults: { auth: none, cors: web, timeout: { headers: 5s, total: 10s } }
   for (let api = 0; api < APIS; api++) {
     const name = api === 0 ? "bench" : `api${api}`;
     const routes = api === 0 ? measured.map(([id, route]) => `  ${id}: ${route}`) : [];
+    // Conditions of every kind stand on other routes, and must cost those that are measured nothing.
+    if (api === 1) {
+      Object.entries(CONDITIONS).forEach(([id, match]) => routes.push(`  ${id}: { match: ${match} }`));
+    }
     for (let n = routes.length; n < EACH; n++) routes.push(`  route${n}: { match: "GET /resource${n}/{id}/part/{part}" }`);
     const limits = api === 0 ? "limits:\n  plenty: { rate: 1000000/s, burst: 1000000, per: route }\n  none-left: { quota: 1/month, per: route }\n" : "";
     files[`${name}/v1.yaml`] = `tollgate: 1\napi: ${name}\nowner: bench\nversion: { name: v1 }\nbase: /${name}/v1\nupstream: origin\n${limits}routes:\n${routes.join("\n")}\n`;
