@@ -53,6 +53,8 @@ routes:
   open: { match: GET /open, auth: none, cache: { ttl: 10s } }
   counted: { match: GET /counted, auth: none, limits: [closed] }
   small: { match: POST /small, auth: none, body: { max: 10B } }
+  copied: { match: GET /copied, auth: none, mirror: [{ upstream: one }] }
+  certified: { match: { path: /certified, certificate: true }, auth: none }
   both:
     match: GET /both
     auth: none
@@ -197,6 +199,25 @@ fn upstreams_do_as_they_are_told() {
 }
 
 #[test]
+fn mirrors_and_certificates() {
+    passes(
+        r#"
+  copies:
+    - request: GET /shop/copied
+      expect: { upstream: { name: both }, mirrors: { name: one, path: /base/shop/copied } }
+    - { request: GET /shop/open, expect: { mirrors: none } }
+  certificates:
+    - { request: { path: /shop/certified, certificate: true }, expect: { route: certified } }
+    - { request: GET /shop/certified, expect: { route: none } }
+"#,
+    );
+    assert_eq!(
+        failures("  copies: { request: GET /shop/copied, expect: { mirrors: none } }\n"),
+        ["1: copies: expected none, got GET https://one.internal/base/shop/copied"]
+    );
+}
+
+#[test]
 fn caches_and_bodies() {
     passes(
         r#"
@@ -326,7 +347,7 @@ fn coverage_is_what_tests_saw() {
     };
     assert_eq!(
         cells("  one: { request: GET /shop/items/7, expect: { status: 401 } }\n"),
-        ((1, 5), vec!["auth refuse".to_owned()])
+        ((1, 7), vec!["auth refuse".to_owned()])
     );
     let (_, seen) = cells(
         r#"
@@ -424,4 +445,90 @@ fn a_change_that_no_test_notices_is_told_with_its_place() {
     assert_eq!(before.len(), after.len());
     assert!(caught(&after) > caught(&before));
     assert!(after.contains(&(of(": auth.scopes: without read"), true)), "{after:#?}");
+}
+
+/// A gateway in the simulator, asked as one that runs elsewhere.
+fn asked_of(
+    api: &str,
+) -> impl FnMut(&tollgate::outside::Request) -> Result<tollgate::outside::Answer, tollgate::outside::Failed> {
+    use tollgate::simulator::{Answered, Visit, World};
+    let files = Files::new([("routes/gateway.yaml", GATEWAY), ("routes/shop/v1.yaml", api)]);
+    let plan = tollgate::config::compile_files(&files, "dev").unwrap().plan;
+    let gateway = tollgate::pipeline::Gateway::new(plan, 1);
+    let world = World::at(1_800_000_000_000);
+    world.secret("ROBOT_KEY", "a secret of the robots, as long as need be");
+    world.elsewhere(|_| Answered::json("[\"theirs\"]").header("x-theirs", "1"));
+    move |request| {
+        let url = request.url.replace("https://gateway.example", "https://api.test");
+        let mut visit = Visit::new(&world, &request.method, &url);
+        for (name, value) in &request.headers {
+            visit = visit.header(name, value);
+        }
+        let seen = visit.send(&gateway).unwrap();
+        Ok(tollgate::outside::Answer {
+            status: seen.status,
+            headers: seen.headers,
+            body: seen.body.into_bytes(),
+        })
+    }
+}
+
+#[test]
+fn a_running_gateway_is_held_to_what_can_be_seen_of_it() {
+    let tests = r#"
+  closed: { request: [GET /shop/items/7, GET /shop/items/8], expect: { reason: token-missing, upstream: none } }
+  open: { request: GET /shop/open, expect: { status: 200, body: "{}", headers: { x-theirs: { present: false } } } }
+  nowhere: { request: GET /shop/nowhere, expect: { status: 404 } }
+  garbage: { request: GET /shop/items/7, caller: { token: garbage, issuer: people }, expect: { reason: token-malformed } }
+  ann: { request: GET /shop/items/7, caller: ann, expect: { status: 200 } }
+  clock: [{ request: GET /shop/nowhere, after: 1s, expect: { status: 404 } }]
+  origins: { request: GET /shop/open, upstreams: { both: unreachable }, expect: { status: 502 } }
+  writes: { request: POST /shop/small, expect: { status: 200 } }
+  elsewhere: { request: GET https://other.test/shop/open, expect: { status: 404 } }
+"#;
+    let api = format!("{API}{tests}");
+    let files = Files::new([("routes/gateway.yaml", GATEWAY), ("routes/shop/v1.yaml", api.as_str())]);
+    let deployment = suite::Deployment {
+        url: "https://gateway.example".into(),
+        environment: "dev".into(),
+        ..suite::Deployment::default()
+    };
+    let told = |api: &str| {
+        let all = suite::replay(&files, &deployment, None, &mut asked_of(api)).unwrap();
+        let one = |test: suite::Replayed| {
+            let failures = test.failures.iter().map(|(problem, _)| problem.message.clone());
+            (
+                test.name,
+                test.requests,
+                test.skipped.unwrap_or_default(),
+                failures.collect::<Vec<_>>().join("; "),
+            )
+        };
+        all.into_iter().map(one).collect::<Vec<_>>()
+    };
+    let same = told(&api);
+    let expected = [
+        ("closed", 2, ""),
+        // The origin's own fields and body are its own affair, but that field should not be there.
+        ("open", 1, ""),
+        ("nowhere", 1, ""),
+        ("garbage", 1, ""),
+        ("ann", 0, "it needs a token of `ann`: --token ann=…"),
+        ("clock", 0, "it needs the virtual clock"),
+        ("origins", 0, "it needs origins that do as they are told"),
+        ("writes", 0, "it might change something at an origin (--writes)"),
+        ("elsewhere", 0, "it asks another host"),
+    ];
+    for (same, (name, requests, skipped)) in same.iter().zip(expected) {
+        assert_eq!((same.0.as_str(), same.1, same.2.as_str()), (name, requests, skipped));
+        let told = if name == "open" { "header `x-theirs`: expected no such field, got `1`" } else { "" };
+        assert_eq!(same.3, told, "{name}");
+    }
+    // The gateway that runs lacks the authentication.
+    let other = api.replace("scopes: [read], limits: [few]", "auth: none");
+    let closed = &told(&other)[0];
+    assert_eq!(
+        closed.3,
+        "reason: expected token-missing, got none (200); reason: expected token-missing, got none (200)"
+    );
 }

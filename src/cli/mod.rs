@@ -17,6 +17,7 @@ mod manual;
 mod output;
 mod test;
 mod token;
+mod verify;
 mod why;
 
 use output::Color;
@@ -65,6 +66,7 @@ enum Command {
     Test(test::Test),
     Import(import::Import),
     Token(token::Token),
+    Verify(verify::Verify),
     Why(why::Why),
     /// Prints docs/command.md.
     #[command(hide = true)]
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Import(import) => import.run(),
         Command::Token(token) => token.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Why(why) => why.run(),
         Command::Manual => {
             print(&manual::page(&command));

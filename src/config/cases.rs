@@ -8,7 +8,8 @@ use names::unknown;
 
 use super::problem::nearest;
 use super::settings::{
-    ApiFile, CallerUse, Fakes, Fixtures, GatewayFile, KeysUse, OneOrMany, RequestUse, Requests, Step, Test,
+    ApiFile, Caller, CallerUse, Fakes, Fixtures, GatewayFile, KeysUse, OneOrMany, RequestUse, Requests, Step,
+    Test,
 };
 use super::structure::Finding;
 use super::units::token;
@@ -32,6 +33,8 @@ pub struct Case {
     pub path: Vec<String>,
     /// The environments in which it is run.
     pub environments: Vec<String>,
+    /// It names no environment: what it says should hold in all of them.
+    pub anywhere: bool,
     /// What upstreams do from the beginning: index of the upstream, of one of its targets, and what it does.
     pub fakes: Vec<(usize, Option<usize>, Fakes)>,
     /// The steps, callers looked up, and the keys that lead to each.
@@ -168,6 +171,7 @@ impl Reader<'_> {
                 file: source.file.0,
                 api: source.names.api,
                 path: path.clone(),
+                anywhere: environments.is_none(),
                 environments: environments.unwrap_or_else(|| default.to_vec()),
                 fakes: fakes(source),
                 steps,
@@ -322,7 +326,10 @@ impl Reader<'_> {
             let fixtures =
                 || std::iter::once(source.fixtures).chain(source.outer.map(|outer| outer.fixtures));
             match fixtures().find_map(|fixtures| fixtures.callers.get(name)) {
-                Some(found) => *caller = Some(CallerUse::Inline(Box::new(found.clone()))),
+                Some(found) => {
+                    let found = Caller { name: Some(name.clone()), ..found.clone() };
+                    *caller = Some(CallerUse::Inline(Box::new(found)));
+                }
                 None => {
                     let names = fixtures().flat_map(|fixtures| fixtures.callers.keys());
                     let message = unknown("caller", name, names.map(String::as_str));

@@ -291,6 +291,13 @@ fn action(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
                 out("failover".into(), "try another", met.is_some_and(|met| met.event.attempts.len() > 1));
             }
             out("upstream".into(), "fail", stopped(met, Phase::Upstream));
+            if !forward.mirrors.is_empty() {
+                out("mirrors".into(), "copy", met.is_some_and(|met| !met.mirrored.is_empty()));
+            }
+            for backend in forward.split.iter().flat_map(|split| &split.backends) {
+                let own = |met: &Met| met.event.attempts.iter().any(|a| a.upstream == backend.upstream);
+                out(format!("backend {}", backend.name), "forward", met.is_some_and(own));
+            }
         }
         Action::Redirect(_) => out("redirect".into(), "reply", passed(met, Phase::Cache)),
         Action::Respond(_) => out("respond".into(), "reply", passed(met, Phase::Cache)),

@@ -1,9 +1,9 @@
 //! Whether what came of a request is what its test expects.
 
-use super::stage::{Bench, Met};
+use super::stage::{Bench, Got, Met};
 use crate::config::cases::{Names, words};
 use crate::config::settings::{
-    Expect, FieldMatch, OneOrMany, OutcomeWord, SentExpect, Share, Step, TextMatch, UpstreamExpect,
+    Counted, Expect, FieldMatch, OneOrMany, OutcomeWord, SentExpect, Step, TextMatch, UpstreamExpect,
 };
 use crate::fault::Reason;
 use crate::simulator::Sent;
@@ -41,8 +41,19 @@ fn short(met: &Met) -> String {
 /// What of an expectation does not hold.
 pub fn answer(path: &[String], expect: &Expect, met: &Met, names: &Names<'_>, bench: &Bench) -> Vec<Miss> {
     let mut judge = Judge { names, misses: Vec::new() };
-    let Expect { route, outcome: wanted, status, reason, headers, body, upstream, calls, key_fetches, cache } =
-        expect;
+    let Expect {
+        route,
+        outcome: wanted,
+        status,
+        reason,
+        headers,
+        body,
+        upstream,
+        calls,
+        key_fetches,
+        cache,
+        mirrors,
+    } = expect;
     if let Some(route) = route {
         let is = Some(met.event.route_name(&bench.shared)).filter(|name| !name.is_empty());
         let is = is.unwrap_or_else(|| "none".into());
@@ -68,7 +79,10 @@ pub fn answer(path: &[String], expect: &Expect, met: &Met, names: &Names<'_>, be
     judge.fields(&at(path, "headers"), headers, &met.seen.headers, "");
     judge.text(&at(path, "body"), "body", body.as_ref(), &met.seen.body);
     if let Some(upstream) = upstream {
-        judge.upstream(&at(path, "upstream"), upstream, met);
+        judge.upstream(&at(path, "upstream"), "upstream requests", upstream, &met.sent, met);
+    }
+    if let Some(mirrors) = mirrors {
+        judge.upstream(&at(path, "mirrors"), "copies", mirrors, &met.mirrored, met);
     }
     if let Some(calls) = calls {
         let is = met.sent.len();
@@ -204,8 +218,8 @@ impl Judge<'_> {
         }
     }
 
-    fn upstream(&mut self, path: &[String], wanted: &UpstreamExpect, met: &Met) {
-        let lines: Vec<String> = met.sent.iter().map(|(sent, _)| line(sent)).collect();
+    fn upstream(&mut self, path: &[String], what: &str, wanted: &UpstreamExpect, got: &[Got], met: &Met) {
+        let lines: Vec<String> = got.iter().map(|(sent, _)| line(sent)).collect();
         let told = match lines.as_slice() {
             [] => format!("none (the answer is {})", short(met)),
             lines => lines.join(", "),
@@ -213,19 +227,19 @@ impl Judge<'_> {
         let wanted = match wanted {
             UpstreamExpect::Nothing(_) => {
                 if !lines.is_empty() {
-                    self.miss(path, "upstream requests".into(), "none".into(), told);
+                    self.miss(path, what.into(), "none".into(), told);
                 }
                 return;
             }
             UpstreamExpect::One(one) => std::slice::from_ref(one.as_ref()),
             UpstreamExpect::Many(many) => many.as_slice(),
         };
-        if wanted.len() != met.sent.len() {
-            self.miss(path, "upstream requests".into(), wanted.len().to_string(), told);
+        if wanted.len() != got.len() {
+            self.miss(path, what.into(), wanted.len().to_string(), told);
             return;
         }
         let several = wanted.len() > 1;
-        for (index, (wanted, (sent, meant))) in wanted.iter().zip(&met.sent).enumerate() {
+        for (index, (wanted, (sent, meant))) in wanted.iter().zip(got).enumerate() {
             let path = if several { at(path, &index.to_string()) } else { path.to_vec() };
             self.sent(&path, wanted, sent, *meant);
         }
@@ -310,8 +324,8 @@ impl Tally {
                 self.shares.iter().filter(|((u, t), _)| *u == upstream && target.is_none_or(|x| x == *t));
             let count: u32 = own.map(|(_, count)| *count).fold(0, u32::saturating_add);
             let (holds, expected) = match share {
-                Share::Exact(number) => (count == *number, number.to_string()),
-                Share::Range(range) => {
+                Counted::Exact(number) => (count == *number, number.to_string()),
+                Counted::Range(range) => {
                     ((range.0.0..=range.0.1).contains(&count), format!("{} to {}", range.0.0, range.0.1))
                 }
             };

@@ -6,12 +6,14 @@ pub mod failures;
 mod judge;
 mod mint;
 mod mutants;
+mod replay;
 mod report;
 mod stage;
 mod witness;
 
 pub use coverage::{Cell, Coverage, FIELDS, RouteCoverage};
 pub use mutants::{Mutant, Mutants, mutants};
+pub use replay::{Deployment, Replayed, replay};
 pub use report::{Choice, Loaded, Ran, Report, all, load};
 pub use stage::{Bench, Met, Parts};
 
@@ -58,6 +60,7 @@ pub struct Asked {
     /// The body, and whether its length is declared.
     pub(crate) body: Option<(String, bool)>,
     pub(crate) address: String,
+    pub(crate) certificate: bool,
     /// A path, or a whole URL.
     target: String,
     host: Option<String>,
@@ -66,12 +69,13 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn of(request: &RequestUse) -> Asked {
+    pub(crate) fn of(request: &RequestUse) -> Asked {
         let mut asked = Asked {
             method: "GET".into(),
             headers: Vec::new(),
             body: None,
             address: "192.0.2.1".into(),
+            certificate: false,
             target: "/".into(),
             host: None,
             https: true,
@@ -98,6 +102,7 @@ impl Asked {
                 asked.query = each(&long.query);
                 asked.host.clone_from(&long.host);
                 asked.https = long.https.unwrap_or(true);
+                asked.certificate = long.certificate.unwrap_or(false);
                 asked.body = long.body.as_ref().map(|body| {
                     let hidden = matches!(body, BodyText::Sized { declared: Some(false), .. });
                     (stage::text(body), !hidden)
@@ -108,6 +113,11 @@ impl Asked {
             }
         }
         asked
+    }
+
+    /// Whether the test says whose host is asked.
+    pub(crate) fn names_host(&self) -> bool {
+        self.host.is_some() || !self.target.starts_with('/')
     }
 
     /// The path or URL, as the test has it.
@@ -160,11 +170,7 @@ fn perform(
     each: &mut dyn FnMut(&Met),
     failures: &mut Vec<Failure>,
 ) {
-    let requests: Vec<Asked> = match &step.request {
-        Some(Requests::One(request)) => vec![Asked::of(request)],
-        Some(Requests::Many(requests)) => requests.iter().map(Asked::of).collect(),
-        None => Vec::new(),
-    };
+    let requests = requests(step);
     let caller: Option<&Caller> = match &step.caller {
         Some(CallerUse::Inline(caller)) => Some(caller),
         _ => None,
@@ -224,6 +230,14 @@ fn perform(
     }
     for judge::Miss { path, what, expected, actual } in tally.judge(path, step, names) {
         failures.push(Failure { path, what, expected, actual, asked: None, number: total, record: None });
+    }
+}
+
+fn requests(step: &Step) -> Vec<Asked> {
+    match &step.request {
+        Some(Requests::One(request)) => vec![Asked::of(request)],
+        Some(Requests::Many(requests)) => requests.iter().map(Asked::of).collect(),
+        None => Vec::new(),
     }
 }
 

@@ -19,6 +19,14 @@ pub struct Choice {
     pub pattern: Option<String>,
 }
 
+impl Choice {
+    /// Whether a test is one of those that the pattern means.
+    pub(super) fn fits(&self, compiled: &Compiled, case: &Case) -> bool {
+        let file = compiled.files.get(case.file).map_or("", |file| file.name.as_str());
+        self.pattern.as_ref().is_none_or(|pattern| format!("{file} {}", case.name).contains(pattern))
+    }
+}
+
 /// A test that was run.
 #[derive(Clone, Debug)]
 pub struct Ran {
@@ -74,12 +82,7 @@ pub fn load(files: &Files, choice: &Choice) -> Result<Vec<Loaded>, Vec<Problem>>
     let compiled = config::compile_files(files, &first)?;
     let meant = |compiled: &Compiled, environment: &str| -> Vec<Case> {
         let fits = |case: &&Case| {
-            let file = compiled.files.get(case.file).map_or("", |file| file.name.as_str());
-            case.environments.iter().any(|own| own == environment)
-                && choice
-                    .pattern
-                    .as_ref()
-                    .is_none_or(|pattern| format!("{file} {}", case.name).contains(pattern))
+            case.environments.iter().any(|own| own == environment) && choice.fits(compiled, case)
         };
         compiled.cases.iter().filter(fits).cloned().collect()
     };
@@ -129,8 +132,6 @@ pub fn all(files: &Files, choice: &Choice) -> Result<Report, Vec<Problem>> {
 fn told(case: &Case, failures: Vec<Failure>, compiled: &Compiled, environment: &str) -> Ran {
     let file = compiled.files.get(case.file);
     let at = |path: &[String]| file.map(|file| file.tree.place(path)).unwrap_or_default();
-    let span = file.map(|file| file.tree.key_place(&case.path)).unwrap_or_default();
-    let name = file.map_or("?", |file| file.name.as_str());
     let failures = failures.into_iter().filter_map(|failure| {
         let message = format!("{}: expected {}, got {}", failure.what, failure.expected, failure.actual);
         let place = at(&failure.path);
@@ -138,10 +139,17 @@ fn told(case: &Case, failures: Vec<Failure>, compiled: &Compiled, environment: &
     });
     Ran {
         name: case.name.clone(),
-        place: format!("{name}:{}:{}", span.line, span.column),
+        place: place_of(case, compiled),
         environment: environment.to_owned(),
         failures: failures.collect(),
     }
+}
+
+/// Where a test stands.
+pub(super) fn place_of(case: &Case, compiled: &Compiled) -> String {
+    let file = compiled.files.get(case.file);
+    let span = file.map(|file| file.tree.key_place(&case.path)).unwrap_or_default();
+    format!("{}:{}:{}", file.map_or("?", |file| file.name.as_str()), span.line, span.column)
 }
 
 type Results = (Vec<Vec<Failure>>, Coverage, u64);

@@ -81,6 +81,9 @@ impl Bench {
     }
 }
 
+/// What an origin got, and which upstream and target it was meant for.
+pub type Got = (Sent, Option<(usize, usize)>);
+
 /// What came of one request.
 #[derive(Clone, Debug)]
 pub struct Met {
@@ -90,8 +93,10 @@ pub struct Met {
     pub seen: Seen,
     /// Its event.
     pub event: Event,
-    /// What upstreams got for it, in order, and which upstream and target each was meant for.
-    pub sent: Vec<(Sent, Option<(usize, usize)>)>,
+    /// What upstreams got for it, in order.
+    pub sent: Vec<Got>,
+    /// Copies that mirrors got, in order.
+    pub mirrored: Vec<Got>,
     /// Fetches of keys.
     pub key_fetches: usize,
     /// All that happened, where that is wanted.
@@ -229,6 +234,9 @@ impl<'b> Stage<'b> {
         for (name, value) in &headers {
             visit = visit.header(name, value);
         }
+        if request.certificate {
+            visit = visit.certified();
+        }
         visit = match &request.body {
             Some((body, true)) => visit.body(body),
             Some((body, false)) => visit.stream(body),
@@ -238,6 +246,7 @@ impl<'b> Stage<'b> {
             headers.push(("content-length".into(), body.len().to_string()));
         }
         self.world.sent.borrow_mut().clear();
+        self.world.mirrored.borrow_mut().clear();
         let answered = match self.recorded {
             true => visit.recorded(&self.gateway).map(|(seen, record)| (seen, Some(Box::new(record)))),
             false => visit.send(&self.gateway).map(|seen| (seen, None)),
@@ -260,10 +269,22 @@ impl<'b> Stage<'b> {
             (sent, meant)
         });
         let sent = sent.collect();
+        let mirrored = std::mem::take(&mut *self.world.mirrored.borrow_mut()).into_iter();
+        let mirrored = mirrored.map(|sent| {
+            let upstreams = event.mirrors.iter().filter_map(|upstream| usize::try_from(*upstream).ok());
+            let targets = upstreams.flat_map(|upstream| {
+                let all = self.bench.shared.upstreams.get(upstream).map_or(0, |found| found.targets.len());
+                (0..all).map(move |target| (upstream, target))
+            });
+            let meant = targets.into_iter().find(|meant| self.is_for(&sent, *meant));
+            (sent, meant)
+        });
+        let mirrored = mirrored.collect();
         let method = request.method.clone();
         let (address, body) = (request.address.clone(), request.body.is_some());
-        let asked = Question { method, url, headers, address, now, body, ..Question::default() };
-        Ok(Met { asked, seen, event, sent, key_fetches: keys.len(), record })
+        let certificate = request.certificate;
+        let asked = Question { method, url, headers, address, now, body, certificate };
+        Ok(Met { asked, seen, event, sent, mirrored, key_fetches: keys.len(), record })
     }
 
     /// The API whose host is asked: that with the longest base that the path lies under, or the file's own.

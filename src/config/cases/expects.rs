@@ -7,8 +7,19 @@ use crate::fault::Reason;
 
 impl Reader<'_> {
     pub(super) fn expect(&mut self, source: &Source<'_>, path: &[String], expect: &Expect) {
-        let Expect { route, outcome, status, reason, headers, body, upstream, calls, key_fetches, cache } =
-            expect;
+        let Expect {
+            route,
+            outcome,
+            status,
+            reason,
+            headers,
+            body,
+            upstream,
+            calls,
+            key_fetches,
+            cache,
+            mirrors,
+        } = expect;
         let nothing = route.is_none()
             && outcome.is_none()
             && status.is_none()
@@ -18,7 +29,8 @@ impl Reader<'_> {
             && upstream.is_none()
             && calls.is_none()
             && key_fetches.is_none()
-            && cache.is_none();
+            && cache.is_none()
+            && mirrors.is_none();
         if nothing {
             self.finding("bad-test", source, path, "this expects nothing".into(), "say what must come of it");
         }
@@ -43,13 +55,15 @@ impl Reader<'_> {
         }
         self.matches(source, &below(path, &["headers"]), headers);
         self.text(source, &below(path, &["body"]), body.as_ref());
-        let at = below(path, &["upstream"]);
-        match upstream {
-            None | Some(UpstreamExpect::Nothing(_)) => {}
-            Some(UpstreamExpect::One(sent)) => self.sent(source, &at, sent),
-            Some(UpstreamExpect::Many(all)) => {
-                for (index, sent) in all.iter().enumerate() {
-                    self.sent(source, &below(&at, &[&index.to_string()]), sent);
+        for (key, expected) in [("upstream", upstream), ("mirrors", mirrors)] {
+            let at = below(path, &[key]);
+            match expected {
+                None | Some(UpstreamExpect::Nothing(_)) => {}
+                Some(UpstreamExpect::One(sent)) => self.sent(source, &at, sent),
+                Some(UpstreamExpect::Many(all)) => {
+                    for (index, sent) in all.iter().enumerate() {
+                        self.sent(source, &below(&at, &[&index.to_string()]), sent);
+                    }
                 }
             }
         }

@@ -79,7 +79,7 @@ pub struct Step {
     pub statuses: IndexMap<String, u32>,
     /// How many requests each upstream or target (`NAME.1`) must get in this step: a number, or `40-60`.
     #[serde(default)]
-    pub shares: IndexMap<String, Share>,
+    pub shares: IndexMap<String, Counted>,
 }
 
 /// One request, or a list of them.
@@ -131,6 +131,8 @@ pub struct TestRequest {
     /// The client's address. Default: 192.0.2.1.
     #[schemars(length(min = 1))]
     pub address: Option<String>,
+    /// Whether the client shows a certificate that the edge verifies. Default: false.
+    pub certificate: Option<bool>,
 }
 
 /// A body: a text, or so many bytes.
@@ -194,6 +196,9 @@ pub struct Caller {
     /// The text of the token, in place of all this.
     #[schemars(length(min = 1))]
     pub token: Option<String>,
+    /// The name that the test calls him by.
+    #[serde(skip)]
+    pub name: Option<String>,
 }
 
 /// What is wrong with a token's signature.
@@ -310,6 +315,8 @@ pub struct Expect {
     pub key_fetches: Option<u32>,
     /// What the cache has to do with it.
     pub cache: Option<CacheWord>,
+    /// The copies that mirrors get: `none`, the only one, or all of them in order.
+    pub mirrors: Option<UpstreamExpect>,
 }
 
 /// What the gateway does with a request.
@@ -450,7 +457,7 @@ pub struct SentExpect {
 /// A number of requests: exact, or a range such as `40-60`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Share {
+pub enum Counted {
     /// So many.
     Exact(u32),
     /// From so many to so many.
