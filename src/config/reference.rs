@@ -35,7 +35,7 @@ errors. `tollgate check` shows every mistake at its place; the first line of a f
 
 **Inheritance.** `defaults` in gateway.yaml < `defaults` in the file < the route. A key replaces the inherited value
 as a whole; `limits`, `scopes` and `headers` grow instead when written as `{ add: … }`. `none` switches `auth`,
-`cache`, `cors` and `body` off.
+`cache`, `cors`, `body`, `csrf`, `security` and `maintenance` off.
 
 **Names.** A bare name is looked for in the file first, then in gateway.yaml; `shared/NAME` means gateway.yaml's. A
 limit's counts belong to the limit: `shared/…` ones are counted over all APIs that name them.

@@ -116,7 +116,7 @@ impl<H: Host> Exchange<'_, H> {
             Ok(found) => {
                 self.matched(shared, &found.route, &found.params);
                 self.share(shared, found.route.cors);
-                if let Some(hsts) = found.route.hsts.as_ref().filter(|_| request.https) {
+                if let Some(hsts) = found.route.hsts.as_ref().filter(|_| self.by_https(shared, request)) {
                     self.edits.push(Edit::Set("strict-transport-security".into(), hsts.clone().into()));
                 }
                 self.in_service(shared, found.route.api)?;
@@ -204,7 +204,7 @@ impl<H: Host> Exchange<'_, H> {
         }
         if let Some(rule) = &route.csrf {
             self.enter(Phase::Csrf);
-            self.same_site(rule, request)?;
+            self.same_site(shared, rule, request)?;
         }
         if let Some(body) = &route.body {
             self.enter(Phase::Body);

@@ -13,20 +13,24 @@ use crate::policy::maintenance::{Caller, Maintenance};
 use crate::policy::redirect::{Asked, Redirect};
 use crate::policy::respond::Respond;
 use crate::ports::{Host, Message};
-use crate::routing::Params;
+use crate::routing::{Params, host};
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 impl<H: Host> Exchange<'_, H> {
     pub(super) fn redirect(
         &self,
+        shared: &Shared,
         redirect: &Redirect,
         request: &Request<'_>,
         params: &Params<'_, '_>,
     ) -> Result<Response, Fault> {
+        let https = self.by_https(shared, request);
+        let (host, authority) = self.addressed(shared, request, https);
         let asked = Asked {
-            https: request.https,
-            host: &request.host,
-            authority: &request.authority,
+            https,
+            host: &host,
+            authority: &authority,
             path: &request.path,
             query: request.query.as_deref(),
         };
@@ -46,8 +50,33 @@ impl<H: Host> Exchange<'_, H> {
     }
 
     /// Whether a request is none that another site made a browser send.
-    pub(super) fn same_site(&self, rule: &Csrf, request: &Request<'_>) -> Result<(), Fault> {
-        rule.admit(request.method, &request.authority, &View::few(self.host, Message::Request))
+    pub(super) fn same_site(&self, shared: &Shared, rule: &Csrf, request: &Request<'_>) -> Result<(), Fault> {
+        let (_, authority) = self.addressed(shared, request, self.by_https(shared, request));
+        rule.admit(request.method, &authority, &View::few(self.host, Message::Request))
+    }
+
+    /// Whether the client came by HTTPS: by the word of the proxy in front, where that is trusted.
+    pub(super) fn by_https(&self, shared: &Shared, request: &Request<'_>) -> bool {
+        let told = || self.header("x-forwarded-proto").map(|scheme| scheme == "https");
+        let told = if shared.gateway.trust_forwarded { told() } else { None };
+        told.unwrap_or(request.https)
+    }
+
+    /// Host and authority that the client asked for: by the word of the proxy in front, where that is trusted.
+    fn addressed<'r>(
+        &self,
+        shared: &Shared,
+        request: &'r Request<'_>,
+        https: bool,
+    ) -> (Cow<'r, str>, Cow<'r, str>) {
+        if shared.gateway.trust_forwarded
+            && let Some(told) = self.header("x-forwarded-host")
+            && let Ok(own) = host::canonical(&told)
+        {
+            let authority = host::authority(&told, &own, https).into_owned();
+            return (own.into_owned().into(), authority.into());
+        }
+        (Cow::Borrowed(&request.host), Cow::Borrowed(&request.authority))
     }
 }
 

@@ -124,7 +124,7 @@ impl<H: Host> Exchange<'_, H> {
             }
             Action::Redirect(redirect) => {
                 self.enter(Phase::Redirect);
-                self.redirect(redirect, &request, &found.params)
+                self.redirect(shared, redirect, &request, &found.params)
             }
             Action::Respond(respond) => {
                 self.enter(Phase::Respond);

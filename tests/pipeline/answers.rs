@@ -129,3 +129,19 @@ fn the_host_told_is_the_route_files_also_behind_a_trusted_proxy() {
     assert_eq!(ask("/shop/t/a").as_deref(), Some("orders.internal"));
     assert_eq!(ask("/shop/w/7").as_deref(), Some("front.example"));
 }
+
+/// Behind a trusted proxy, what is kept of the request is what the client asked that proxy for.
+#[test]
+fn behind_a_trusted_proxy_a_redirect_stays_there() {
+    let to = |gateway: &str, fields: &[(&str, &str)]| {
+        let scene = Scene::new(gateway, ROUTES);
+        let visit =
+            fields.iter().fold(scene.visit("GET", "/shop/moved/x"), |v, (n, value)| v.header(n, value));
+        scene.send(&visit).header("location").unwrap().to_owned()
+    };
+    let fields = [("x-forwarded-host", "Front.example:8443"), ("x-forwarded-proto", "http")];
+    assert_eq!(to("trust_forwarded: true\n", &fields), "http://front.example:8443/v2/moved/x");
+    assert_eq!(to("", &fields), "https://api.test/v2/moved/x");
+    let hostile = [("x-forwarded-host", "evil.example/x?"), ("x-forwarded-proto", "https")];
+    assert_eq!(to("trust_forwarded: true\n", &hostile), "https://api.test/v2/moved/x");
+}
