@@ -532,3 +532,34 @@ fn a_running_gateway_is_held_to_what_can_be_seen_of_it() {
         "reason: expected token-missing, got none (200); reason: expected token-missing, got none (200)"
     );
 }
+
+/// Backends and canaries of a route, over the API above.
+#[test]
+fn backends_are_seen() {
+    let lanes = r#"
+  lanes:
+    match: GET /lanes
+    auth: none
+    backends: { stable: { upstream: both }, next: { upstream: one } }
+    canary: { backend: next, from: 2026-06-01, start: 5%, to: 50%, over: 2h, header: X-Canary }
+tests:
+"#;
+    let api = API.replace("tests:\n", lanes.trim_start_matches('\n'));
+    let of = |tests: &str| {
+        let api = format!("{api}{tests}");
+        let files = Files::new([("routes/gateway.yaml", GATEWAY), ("routes/shop/v1.yaml", api.as_str())]);
+        let report = suite::all(&files, &Choice::default());
+        let ran = report.unwrap_or_else(|problems| panic!("{}", problem::render(&problems))).ran;
+        ran.into_iter().flat_map(|ran| ran.failures).map(|(problem, _)| problem.message).collect::<Vec<_>>()
+    };
+    let good = of(r#"
+  before its time: { request: GET /shop/lanes, at: 2026-05-31, repeat: 20, expect: { backend: stable } }
+  by word: { request: { path: /shop/lanes, headers: { x-canary: always } }, expect: { backend: next, upstream: { name: one, headers: { x-canary: { present: false } } } } }
+"#);
+    assert!(good.is_empty(), "{good:?}");
+    let bad = of(
+        "  wrong: { request: { path: /shop/lanes, headers: { x-canary: never } }, expect: { backend: next } }\n",
+    );
+    let [backend] = bad.as_slice() else { panic!("{bad:?}") };
+    assert!(backend.contains("backend") && backend.contains("stable"), "{backend}");
+}

@@ -53,6 +53,7 @@ pub fn answer(path: &[String], expect: &Expect, met: &Met, names: &Names<'_>, be
         key_fetches,
         cache,
         mirrors,
+        backend,
     } = expect;
     if let Some(route) = route {
         let is = Some(met.event.route_name(&bench.shared)).filter(|name| !name.is_empty());
@@ -94,6 +95,9 @@ pub fn answer(path: &[String], expect: &Expect, met: &Met, names: &Names<'_>, be
     }
     if let Some(cache) = cache {
         judge.same(path, "cache", cache.word().into(), met.event.cache.word().into());
+    }
+    if let Some(backend) = backend {
+        judge.same(path, "backend", backend.clone(), met.event.backend_name().unwrap_or("none").to_owned());
     }
     judge.misses
 }

@@ -19,6 +19,7 @@ impl Reader<'_> {
             key_fetches,
             cache,
             mirrors,
+            backend,
         } = expect;
         let nothing = route.is_none()
             && outcome.is_none()
@@ -30,7 +31,8 @@ impl Reader<'_> {
             && calls.is_none()
             && key_fetches.is_none()
             && cache.is_none()
-            && mirrors.is_none();
+            && mirrors.is_none()
+            && backend.is_none();
         if nothing {
             self.finding("bad-test", source, path, "this expects nothing".into(), "say what must come of it");
         }

@@ -317,6 +317,9 @@ pub struct Expect {
     pub cache: Option<CacheWord>,
     /// The copies that mirrors get: `none`, the only one, or all of them in order.
     pub mirrors: Option<UpstreamExpect>,
+    /// Which of the route's `backends` is chosen, by its name.
+    #[schemars(length(min = 1))]
+    pub backend: Option<String>,
 }
 
 /// What the gateway does with a request.
