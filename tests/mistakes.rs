@@ -41,6 +41,7 @@ fn outcome(sections: &[(String, String)]) -> (String, BTreeSet<String>) {
     for (name, text) in sections {
         match name.as_str() {
             "expected" => {}
+            "now" => files.now = text.trim().parse().ok(),
             "deploy" => deploy = Some(text.trim()),
             "wrangler.toml" => files.wrangler = Some(text.clone()),
             ".dev.vars" => files.dev_vars = Some(text.clone()),

@@ -128,7 +128,9 @@ impl RoutesArgs {
 
     /// The texts of all route files.
     pub(crate) fn read(&self) -> Result<Files, Box<Problem>> {
-        config::read(&self.folders())
+        let mut files = config::read(&self.folders())?;
+        files.now = i64::try_from(now() / 1000).ok();
+        Ok(files)
     }
 
     /// The plan of one environment, or everything that is wrong.

@@ -31,6 +31,8 @@ pub struct Files {
     /// The OpenAPI documents that route files name, with the files they refer to, by name; `None` where nobody looked
     /// for them, and then they are not compared.
     pub documents: Option<BTreeMap<String, openapi::library::Texts>>,
+    /// Today, in seconds since 1970, for what is over by then; `None`: nothing is.
+    pub now: Option<i64>,
 }
 
 impl Files {

@@ -310,7 +310,9 @@ fn run(
         return (None, problems);
     };
 
-    let typed = Input { environment, deploy, files: &files, gateway: (gateway, &gateway_file), apis: &apis };
+    let gateway_entry = (gateway, &gateway_file);
+    let typed =
+        Input { environment, deploy, files: &files, gateway: gateway_entry, apis: &apis, now: input.now };
     let mut found = Vec::new();
     let output = compile::compile(&typed, &mut found);
     for (order, (file, api)) in apis.iter().enumerate() {

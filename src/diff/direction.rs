@@ -82,6 +82,11 @@ const TABLE: &[(&str, Judge, &str)] = &[
     ("csrf/trusted", Judge::Grows, "what more sites make browsers send passes"),
     ("hsts", Judge::By(bound), "browsers are no longer told to stay with HTTPS"),
     ("headers/response", Judge::By(guards), "a security header is no longer sent"),
+    (
+        "action/Forward/mirrors",
+        Judge::By(mirrors),
+        "copies of requests go to another origin, or with credentials",
+    ),
     ("action", Judge::By(origins), "requests go to another origin"),
     ("**/targets/*", Judge::Opening, "requests go to another origin"),
     ("**/targets", Judge::By(origins), "requests go to another origin"),
@@ -247,6 +252,15 @@ fn origins(old: &Value, new: &Value) -> Direction {
     targets(old, &mut before);
     targets(new, &mut after);
     if after.iter().any(|target| !before.contains(target)) { Looser } else { Other }
+}
+
+/// Copies of requests: looser where they may go somewhere new, or take credentials along.
+fn mirrors(old: &Value, new: &Value) -> Direction {
+    let keeps = |list: &Value| {
+        let kept = |mirror: &Value| mirror.get("keep_credentials") == Some(&Value::Bool(true));
+        list.as_array().is_some_and(|list| list.iter().any(kept))
+    };
+    if keeps(new) && !keeps(old) { Looser } else { origins(old, new) }
 }
 
 fn targets<'v>(value: &'v Value, out: &mut Vec<&'v str>) {

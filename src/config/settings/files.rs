@@ -16,6 +16,9 @@ pub struct GatewayFile {
     /// Who owns this file, and what all APIs share: a team, a mailbox.
     #[schemars(length(min = 1, max = 128))]
     pub owner: Option<String>,
+    /// Who may serve what. Where given, it lists every owner of an API.
+    #[serde(default)]
+    pub owners: IndexMap<String, Owner>,
     /// The environments. Each but `dev` has its `[env.NAME]` in `wrangler.toml`. Default: `[dev]`.
     #[serde(default)]
     pub environments: Vec<String>,
@@ -70,8 +73,12 @@ pub struct ApiFile {
     /// Hosts that serve it. Default: every host.
     #[serde(default)]
     pub hosts: Vec<Host>,
-    /// Path before all its templates, e.g. `/orders/v2`. Default: none.
+    /// Path before all its templates, e.g. `/orders/v2`. Default: none. Host and base belong to the file's owner: an API of
+    /// another owner that lies within is an error, unless it is granted.
     pub base: Option<String>,
+    /// What other owners may serve within this API's hosts and base.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
     /// What its paths and methods may look like.
     pub matching: Option<Matching>,
     /// The upstream of its routes, unless a route names another.
@@ -93,6 +100,30 @@ pub struct ApiFile {
     pub tests: IndexMap<String, Test>,
     /// The OpenAPI document of this version.
     pub openapi: Option<OpenApi>,
+}
+
+/// A place within an API that another owner may serve.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct Grant {
+    /// The base path that it may serve, and all below: equal to this API's base, or below it.
+    #[schemars(length(min = 1))]
+    pub base: String,
+    /// The owner, as its files say it.
+    #[schemars(length(min = 1, max = 128))]
+    pub to: String,
+}
+
+/// What an owner may serve.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct Owner {
+    /// Hosts, and all that they cover. Default: any.
+    #[serde(default)]
+    pub hosts: Vec<Host>,
+    /// Base paths, and all below. Default: any.
+    #[serde(default)]
+    pub bases: Vec<String>,
+    /// Whom to ask: a mailbox, a channel. Messages about what is not granted name it.
+    pub contact: Option<String>,
 }
 
 /// What is declared once and named elsewhere: in gateway.yaml for every API, in an API's file for its routes.
@@ -137,8 +168,10 @@ pub struct Version {
     pub values: Option<Vec<String>>,
     /// Requests that say nothing there mean this version. Only with `from`; at most one version of an API. Default: false.
     pub default: Option<bool>,
-    /// The URL of the version that follows (`Link` with `rel="successor-version"`). Not with `current`.
-    pub successor: Option<Link>,
+    /// The version that follows (`Link` with `rel="successor-version"`): its name, or a URL. Neither retired nor earlier.
+    /// Not with `current`.
+    #[schemars(length(min = 1))]
+    pub successor: Option<String>,
 }
 
 /// Where an API version stands in its life.

@@ -74,6 +74,17 @@ fn what_cannot_be_told_is_flagged() {
 }
 
 #[test]
+fn copies_are_flagged_by_where_they_go_and_what_they_take_along() {
+    let mirror = |origin: &str, keep: bool| json!([{ "upstream": { "targets": { (origin): {} } }, "keep_credentials": keep, "share": 1 }]);
+    let path = "action/Forward/mirrors";
+    assert_eq!(at(path, json!([]), mirror("https://a", false)), Looser);
+    assert_eq!(at(path, mirror("https://a", false), mirror("https://b", false)), Looser);
+    assert_eq!(at(path, mirror("https://a", false), mirror("https://a", true)), Looser);
+    assert_eq!(at(path, mirror("https://a", true), mirror("https://a", false)), Other);
+    assert_eq!(at(path, mirror("https://a", false), json!([])), Other);
+}
+
+#[test]
 fn what_is_neither_is_not_flagged() {
     let forward = json!({ "Forward": { "upstream": { "targets": { "https://a": {} } } } });
     for (path, old, new) in [

@@ -12,12 +12,14 @@ mod definitions;
 mod matching;
 mod mirror;
 pub mod order;
+mod ownership;
 pub mod pattern;
 mod proofs;
 mod route;
 mod spans;
 mod split;
 pub mod table;
+mod versions;
 
 use crate::config::problem::{Problem, Severity, Span};
 use crate::config::settings::{ApiFile, Cache, GatewayFile, Settings, Status};
@@ -53,6 +55,8 @@ pub struct Input<'a> {
     pub gateway: (usize, &'a GatewayFile),
     /// API files and their indexes in `files`.
     pub apis: &'a [(usize, ApiFile)],
+    /// Today, in seconds since 1970, for what is over by then; `None`: nothing is.
+    pub now: Option<i64>,
 }
 
 /// The plan's parts.
@@ -92,6 +96,10 @@ pub fn compile(input: &Input<'_>, problems: &mut Vec<Problem>) -> Output {
         compiler.api(order, *file, api);
     }
     compiler.proofs();
+    if !compiler.baseless {
+        compiler.ownership();
+    }
+    compiler.lives();
     problems.append(&mut compiler.problems);
     compiler.out
 }
@@ -427,6 +435,7 @@ impl<'a> Compiler<'a> {
             }
         }
         let text = |link: &Option<crate::config::units::Link>| link.as_ref().map(|link| link.0.clone());
+        let successor = self.successor(api, place);
         let lifecycle = match version.status {
             Status::Current => {
                 if version.successor.is_some() {
@@ -448,14 +457,9 @@ impl<'a> Compiler<'a> {
                 }
                 let since = since.unwrap_or_default();
                 let sunset = version.sunset.as_ref().map(|date| date.0);
-                Lifecycle::Deprecated {
-                    since,
-                    sunset,
-                    link: text(&version.link),
-                    successor: text(&version.successor),
-                }
+                Lifecycle::Deprecated { since, sunset, link: text(&version.link), successor }
             }
-            Status::Retired => Lifecycle::Retired { successor: text(&version.successor) },
+            Status::Retired => Lifecycle::Retired { successor },
         };
         self.verdict("bad-lifecycle", place, lifecycle.check());
         lifecycle
