@@ -115,8 +115,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Files, Box<Problem>> {
         files.wrangler = std::fs::read_to_string(beside.join("wrangler.toml")).ok();
         files.dev_vars = std::fs::read_to_string(beside.join(".dev.vars")).ok();
         let here = if beside.as_os_str().is_empty() { Path::new(".") } else { &beside };
-        let plain = || normal(&std::env::current_dir().unwrap_or_default(), here);
-        files.beside = outside::real_path(here).unwrap_or_else(|_| plain());
+        files.beside = outside::real_path(here).unwrap_or_default();
     }
     files.folders = found.into_iter().map(|(_, real)| real).collect();
     documents(&mut files);
@@ -177,12 +176,7 @@ pub fn normal(base: &Path, path: &Path) -> PathBuf {
 /// Adds a folder, with its real path, unless it is known.
 fn add(folder: &Path, found: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), Box<Problem>> {
     let name = folder.display().to_string();
-    // As wasm for Node there are no real paths; then the one that was given has to do.
-    let real = outside::real_path(folder).or_else(|error| match error.kind() {
-        std::io::ErrorKind::Unsupported => std::env::current_dir().map(|here| normal(&here, folder)),
-        _ => Err(error),
-    });
-    let real = real.and_then(|real| std::fs::read_dir(&real).map(|_| real));
+    let real = outside::real_path(folder).and_then(|real| std::fs::read_dir(&real).map(|_| real));
     let real = real.map_err(|error| broken(&name, format!("cannot be read: {error}"), ""))?;
     if found.iter().any(|(_, known)| *known == real) {
         return Ok(());

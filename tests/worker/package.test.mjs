@@ -1,7 +1,7 @@
 // What a user does who has Node and nothing else of ours than the tarball: install, init, check, explain, dev, deploy.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { TOP, freePort, request, scratch, until } from "./harness.mjs";
@@ -73,7 +73,7 @@ test("check and explain say what the native command says", () => {
   assert.equal(explained.status, 0, explained.said);
   assert.match(explained.said, /hello\/v1\/read/);
   assert.match(explained.said, /http:\/\/127\.0\.0\.1:9101\/x/);
-  for (const args of [["check"], ["check", "--deploy", "staging"], ["explain", "GET", "/hello/v1/x", "--json"], ["test", "--json"], ["no-such-command"]]) {
+  for (const args of [["check"], ["check", "--deploy", "staging"], ["explain", "GET", "/hello/v1/x"], ["test", "--json"], ["no-such-command"]]) {
     const native = run([join(TOP, "build/bin/tollgate"), ...args]), wasm = tollgate(...args);
     assert.deepEqual([wasm.status, wasm.stdout, wasm.stderr], [native.status, native.stdout, native.stderr], args.join(" "));
   }
@@ -86,6 +86,22 @@ test("a mistake has its place and remedy, and fails", () => {
   assert.equal(status, 1);
   assert.match(stdout, /routes\/hello\/v1\.yaml:\d+:11: unknown key `mtch`\n(.*\n)+.*help: did you mean `match`\?/);
   writeFileSync(join(folder, "routes/hello/v1.yaml"), text);
+});
+
+test("diff asks git, and tells loudly what gets looser", () => {
+  const git = (/** @type {string[]} */ ...args) => assert.equal(run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false", ...args]).status, 0);
+  git("init", "--quiet");
+  git("add", "--all");
+  git("commit", "--quiet", "--message", "x");
+  const same = tollgate("diff", "HEAD");
+  assert.equal(same.status, 0, same.said);
+  const text = readFileSync(join(folder, "routes/hello/v1.yaml"), "utf8");
+  rewrite("routes/hello/v1.yaml", (text) => text.replace(', scopes: ["hello:write"] }', " }"));
+  const looser = tollgate("diff", "HEAD");
+  assert.equal(looser.status, 3, looser.said);
+  assert.match(looser.said, /auth\.scopes: .* !! fewer scopes/);
+  writeFileSync(join(folder, "routes/hello/v1.yaml"), text);
+  rmSync(join(folder, ".git"), { recursive: true });
 });
 
 test("an older Node says which one is needed, or goes on by the project's own", { skip: !existsSync("/usr/bin/node") && "there is no other Node" }, () => {
