@@ -104,6 +104,7 @@ fn name(dependency: &Dependency) -> String {
         Dependency::Secret(name) => format!("secret {name}"),
         Dependency::Limiter => "counters".to_owned(),
         Dependency::Cache => "cache".to_owned(),
+        Dependency::Mirror(name) => format!("mirror {name}"),
         Dependency::Journal => "journal".to_owned(),
         Dependency::Analytics => "analytics sink".to_owned(),
     }

@@ -154,6 +154,7 @@ fn text(event: &Line) -> String {
         let target = attempt.target.as_deref().unwrap_or_default();
         line("upstream", format!("{call}{target}  {end}  {} ms", attempt.ms));
     }
+    event.mirrors.iter().for_each(|mirror| line("mirror", mirror.clone()));
     let (gateway, origin) = (event.gateway_ms, event.origin_ms);
     line("time", format!("{gateway} ms in the gateway, {origin} ms waiting for upstreams"));
     line("plan", event.plan.clone());

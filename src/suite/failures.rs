@@ -45,6 +45,8 @@ pub enum Dependency {
     Cache,
     /// The objects that keep events.
     Journal,
+    /// An upstream that gets copies.
+    Mirror(String),
     /// The sink of data points.
     Analytics,
 }
@@ -213,6 +215,11 @@ fn dependencies(shared: &Shared, route: &Route) -> Vec<Dependency> {
     if route.cache.is_some() {
         all.push(Dependency::Cache);
     }
+    if let Action::Forward(forward) = &route.action {
+        let mirrors =
+            forward.mirrors.iter().filter_map(|mirror| shared.upstreams.get(mirror.upstream as usize));
+        all.extend(mirrors.map(|mirror| Dependency::Mirror(mirror.id.clone())));
+    }
     all.extend([Dependency::Journal, Dependency::Analytics]);
     all
 }
@@ -220,8 +227,8 @@ fn dependencies(shared: &Shared, route: &Route) -> Vec<Dependency> {
 fn modes(dependency: &Dependency) -> &'static [Mode] {
     match dependency {
         Dependency::Secret(_) => &[Mode::Down, Mode::Garbage],
-        // A point is handed over and never answered.
-        Dependency::Analytics => &[Mode::Down],
+        // A point or a copy is handed over, and nobody waits for an answer.
+        Dependency::Analytics | Dependency::Mirror(_) => &[Mode::Down],
         _ => &[Mode::Down, Mode::Slow, Mode::Garbage],
     }
 }
@@ -367,7 +374,7 @@ impl Trial<'_> {
                 Mode::Garbage => CacheFault::Garbage,
             }),
             // What is handed over here is never answered.
-            Dependency::Analytics | Dependency::Secret(_) => {}
+            Dependency::Analytics | Dependency::Mirror(_) | Dependency::Secret(_) => {}
         }
         outside.mode = Some(mode);
     }

@@ -123,7 +123,7 @@ fn each_cell_is_what_the_simulator_does() {
                     Mode::Slow => CacheFault::Slow(10_000),
                     Mode::Garbage => CacheFault::Garbage,
                 }),
-                Dependency::Analytics | Dependency::Secret(_) => {}
+                Dependency::Analytics | Dependency::Mirror(_) | Dependency::Secret(_) => {}
             }
             let (seen, took) = ask(&scene, name, "ann");
             let code = Some(seen.problem()).filter(|code| !code.is_empty());
