@@ -72,7 +72,7 @@ test("arguments that would change what was checked are refused, with what to do 
     [["--message", "--var=A:B"], /a value is required for '--message <TEXT>'/],
     [["--tag"], /a value is required for '--tag <TEXT>'/],
   ])) {
-    const { status, said } = run("build", join(copy, "scripts/deploy"), ["staging", "--dry-run", ...args]);
+    const { status, said } = run("build", join(copy, "scripts/deploy"), ["staging", ...args]);
     assert.equal(status, 2, said);
     assert.match(said, remedy);
     assert.doesNotMatch(said, /checking staging|Total Upload/);
@@ -107,7 +107,7 @@ test("only what git has is deployed, and what the arguments say arrives", () => 
   commit();
   const clean = real("--message", "two words", "--tag=v1", "--outdir", "build/x");
   assert.equal(clean.status, 0, clean.said);
-  assert.match(clean.said, /<deploy><--env><staging><--message=two words><--tag=v1><--outdir=build\/x>/);
+  assert.match(clean.said, /<deploy><--env><staging><--outdir=build\/x><--message=two words><--tag=v1>/);
 
   for (const name of ["scripts/build", "package.json", "new.txt"]) {
     if (name === "new.txt") writeFileSync(join(copy, name), "");
