@@ -12,7 +12,7 @@ use tollgate::config::{self, Files};
 const GATEWAY: &str = "tollgate: 1
 environments: [dev, staging, production]
 variables:
-  api_host: { dev: localhost, staging: api.staging.acme.dev, production: api.acme.dev }
+  api_host: { type: host, values: { dev: localhost, staging: api.staging.acme.dev, production: api.acme.dev } }
 issuers:
   customers:
     issuer: https://login.acme.dev

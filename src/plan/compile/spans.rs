@@ -27,7 +27,7 @@ impl<'a> Compiler<'a> {
             _ => None,
         };
         let file = self.input.files.get(place.file);
-        let span = span.or(file.map(|file| file.tree.key_place(&place.path))).unwrap_or_default();
+        let span = span.or_else(|| file.map(|file| file.tree.key_place(&place.path))).unwrap_or_default();
         Source {
             file: u16::try_from(place.file).unwrap_or(u16::MAX),
             line: span.line,
