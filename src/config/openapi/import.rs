@@ -7,7 +7,7 @@ use super::edit::Editor;
 use super::emit::{self, Entry, Item};
 use super::merge::Merge;
 use super::security::Rule;
-use super::served::{Bases, Served, served};
+use super::served::{self, Bases, Served, served};
 use crate::config::problem::{Problem, Severity, Span};
 use crate::config::tree::{self, Node, Value};
 use serde::Serialize;
@@ -166,23 +166,34 @@ impl<'t> Old<'t> {
             None => true,
             Some(links) => !links.iter().any(|link| link == "none" || index.contains_key(link)),
         };
+        // By path, since a file may have thousands. What takes whole trees serves many operations, and is none's own.
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for (number, route) in self.routes.iter().enumerate().filter(|(_, route)| free(route)) {
+            for key in route.served.iter().flatten().flat_map(|served| served.keys(bases)) {
+                places.entry(key).or_default().push(number);
+            }
+        }
         for (number, draft) in drafts.iter().enumerate() {
             if pairs.contains_key(&number) {
                 continue;
             }
             let Some(operation) = document.operations.get(draft.operation) else { continue };
-            let serves = |route: &&(usize, &OldRoute)| {
-                route.1.served.iter().flatten().any(|served| {
+            let serves = |route: &&OldRoute| {
+                route.served.iter().flatten().any(|served| {
                     served.methods.contains(&operation.method) && served.is_at(operation, bases)
                 })
             };
-            let candidates: Vec<(usize, &OldRoute)> =
-                self.routes.iter().enumerate().filter(|(_, route)| free(route)).collect();
-            let found = candidates
+            let keys = served::keys(&draft.shape, bases);
+            let found = keys
                 .iter()
-                .filter(serves)
-                .min_by_key(|(_, route)| (route.name != draft.name, route.links.is_some()));
-            pairs.extend(found.map(|(route, _)| (number, *route)));
+                .filter_map(|key| places.get(key))
+                .flatten()
+                .filter(|number| self.routes.get(**number).as_ref().is_some_and(serves))
+                .min_by_key(|number| {
+                    let route = self.routes.get(**number);
+                    route.map(|route| (route.name != draft.name, route.links.is_some(), **number))
+                });
+            pairs.extend(found.map(|route| (number, *route)));
         }
         pairs
     }

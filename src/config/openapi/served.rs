@@ -80,7 +80,40 @@ pub struct Bases<'a> {
     pub server: &'a str,
 }
 
+/// What an operation's paths are found by.
+pub fn keys(shape: &Shape, bases: Bases<'_>) -> Vec<String> {
+    match shape.path() {
+        Shape::Template(text) => found_by(text, bases.server),
+        Shape::Regex(regex) => vec![regex.clone()],
+        Shape::Query(..) => Vec::new(),
+    }
+}
+
+/// The forms of a template that are compared, below a base and with it.
+fn found_by(text: &str, base: &str) -> Vec<String> {
+    let form = |text: &str| {
+        let form = shape_of(text);
+        form.strip_suffix("{*}").map(|text| format!("{text}{{}}")).unwrap_or(form)
+    };
+    let mut keys = vec![form(text), form(&format!("{base}{text}"))];
+    keys.dedup();
+    keys
+}
+
+fn shape_of(text: &str) -> String {
+    template(text).map_or_else(|_| nameless(text), |template| nameless(&template.text))
+}
+
 impl Served {
+    /// What it is found by; nothing for whole trees.
+    pub fn keys(&self, bases: Bases<'_>) -> Vec<String> {
+        match &self.path {
+            Path::Template(text) => found_by(text, bases.file),
+            Path::Regex(regex) => vec![regex.clone()],
+            Path::Prefix(_) => Vec::new(),
+        }
+    }
+
     /// Whether it is for requests of this method.
     pub fn takes(&self, method: &str) -> bool {
         self.methods.iter().any(|own| own == "*" || own == method || own == "GET" && method == "HEAD")
@@ -122,9 +155,7 @@ impl Served {
 
 /// Whether two templates are for the same paths: parameters may have other names, and a last one may be a rest.
 fn same(a: &str, b: &str) -> bool {
-    let shape =
-        |text: &str| template(text).map_or_else(|_| nameless(text), |template| nameless(&template.text));
-    let (a, b) = (shape(a), shape(b));
+    let (a, b) = (shape_of(a), shape_of(b));
     let end = |text: &str| text.strip_suffix("{*}").map(|text| format!("{text}{{}}"));
     a == b || end(&a).as_deref() == Some(&b) || end(&b).as_deref() == Some(&a)
 }
