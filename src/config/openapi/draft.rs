@@ -7,7 +7,7 @@ use super::paths::{self, Carried, Shape};
 use super::security::{self, Decision, Rule, Scopes};
 use super::{ImportOptions, names};
 use crate::config::problem::{Problem, Severity};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where nobody serves, until somebody says where it is (RFC 2606 §2).
 const NOWHERE: &str = "https://origin.invalid";
@@ -164,30 +164,36 @@ pub fn draft(document: &Document, options: &ImportOptions, taken: &BTreeSet<Stri
     draft
 }
 
-/// Says which operations another one takes the requests of: templates go before regular expressions.
+/// Leaves out regular expressions that no request reaches, since templates go before them.
 fn taken_over(draft: &mut Draft, document: &Document) {
-    let mut templates: HashMap<(&str, String), &Operation> = HashMap::new();
-    let mut expressions = Vec::new();
-    for route in &draft.routes {
-        let Some(operation) = document.operations.get(route.operation) else { continue };
-        match &route.shape {
-            Shape::Template(text) => {
-                templates.insert((operation.method.as_str(), paths::nameless(text)), operation);
-            }
-            _ => expressions.push(operation),
-        }
-    }
-    for operation in expressions.into_iter().filter(|operation| !operation.path.contains('?')) {
-        let taker = templates.get(&(operation.method.as_str(), paths::widened(&operation.path)));
-        if let Some(taker) = taker {
+    let of = |route: &RouteDraft| document.operations.get(route.operation);
+    let templates: Vec<(&Operation, String)> = draft
+        .routes
+        .iter()
+        .filter_map(|route| match &route.shape {
+            Shape::Template(text) => Some((of(route)?, text.clone())),
+            _ => None,
+        })
+        .collect();
+    let mut notes = Vec::new();
+    draft.routes.retain(|route| {
+        let (Shape::Regex(_), Some(operation)) = (route.shape.path(), of(route)) else { return true };
+        let path = operation.path.split('?').next().unwrap_or_default();
+        let conditional = operation.path.contains('?');
+        let taker = templates.iter().find(|(other, text)| {
+            !conditional && other.method == operation.method && paths::covers(text, path)
+        });
+        if let Some((taker, _)) = taker {
             let message = format!(
-                "`{}`: `{}` takes its requests, since a template goes before an expression",
+                "`{}` is left out: `{}` takes its requests, since a template goes before an expression",
                 operation.call(),
                 taker.call()
             );
-            draft.notes.push(note(document, operation, message));
+            notes.push(note(document, operation, message));
         }
-    }
+        taker.is_none()
+    });
+    draft.notes.append(&mut notes);
 }
 
 fn note(document: &Document, operation: &Operation, message: String) -> Problem {

@@ -408,7 +408,7 @@ impl<'a> Compare<'a> {
             .map(|(_, operation)| operation)
             .collect();
         let help = format!(
-            "`tollgate import openapi` adds one to {}; or list it there under `openapi: {{ omit }}`",
+            "`tollgate import openapi` adds one to {} where one can be reached; or list it there under `openapi: {{ omit }}`",
             self.file.name
         );
         for operation in missing.iter().take(LISTED) {

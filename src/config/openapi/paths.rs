@@ -108,13 +108,22 @@ pub fn priority(path: &str) -> i32 {
     })
 }
 
-/// The same with one parameter for each segment that has several: what a template would take all of.
-pub fn widened(path: &str) -> String {
-    let widen = |segment: &str| match segment.matches('{').count() > 1 {
-        true => "{}".to_owned(),
-        false => nameless(segment),
-    };
-    path.split('/').map(widen).collect::<Vec<_>>().join("/")
+/// Whether every path of one template is one of another's, which has no more than one parameter in a segment.
+pub fn covers(template: &str, path: &str) -> bool {
+    let (mut own, mut theirs) = (template.split('/'), path.split('/'));
+    loop {
+        match (own.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(own), Some(theirs)) if own == theirs && !own.contains('{') => {}
+            (Some(own), Some(theirs)) if !theirs.is_empty() => {
+                let bare = own.strip_prefix('{').and_then(|own| own.strip_suffix('}'));
+                if !bare.is_some_and(|name| !name.contains(['{', '}', '*'])) {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
 }
 
 /// Whether a parameter in this place takes slashes. `{path*}`, `{+path}` and `{proxy+}` are spellings of other tools; a
@@ -414,7 +423,12 @@ mod tests {
     fn names_do_not_tell_templates_apart() {
         assert_eq!(nameless("/a/{x}.{y}/{*z}"), "/a/{}.{}/{*}");
         assert_eq!(nameless("/{{x}}/{y}"), "/{{x}}/{}");
-        assert_eq!(widened("/a/{x}...{y}/{z}.json"), "/a/{}/{}.json");
+        assert!(covers("/a/{b}/{c}", "/a/{x}...{y}/d") && covers("/{a}/d", "/{x}.{y}/d"));
+        assert!(
+            !covers("/a/{b}", "/a/{x}.{y}/d")
+                && !covers("/{a}.x", "/{x}.{y}")
+                && !covers("/{*a}", "/{x}.{y}")
+        );
         let order = ["/{a}.{b}/{c}", "/{a}.{b}/{c}.x", "/{a}.{b}/c", "/a/{a}.{b}", "/a/b"];
         assert!(order.windows(2).all(|two| priority(two[0]) < priority(two[1])));
         let example = |path| example(&operation(path, &[])).unwrap();
