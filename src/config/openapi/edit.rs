@@ -374,7 +374,7 @@ mod tests {
     fn entries_are_added_and_removed() {
         let new = Entry {
             above: vec!["# new".into()],
-            ..Entry::new("n", Item::Map(vec![Entry::text("match", "GET /n")]))
+            ..Entry::new("new", Item::Map(vec![Entry::text("match", "GET /n")]))
         };
         let mut editor = Editor::new(FILE).unwrap();
         let routes = routes(&editor);
@@ -383,7 +383,7 @@ mod tests {
         editor.insert(&y, Some(0), &Entry::text("operation", "y"));
         editor.insert_before("routes", &Entry::new("issuers", Item::Map(vec![Entry::text("k", "v")])));
         let text = editor.finish();
-        let expected = "# top\na: 1   # one\n\nissuers:\n  k: v\n\nroutes:\n  # first\n  x:\n    match: GET /é # m\n    body: { max: 1KiB }\n  # new\n  n:\n    match: GET /n\n\n  # mark me\n  # second\n  y: { match: \"GET /y\", operation: \"y\", auth: none }\nlast: |\n  text\n";
+        let expected = "# top\na: 1   # one\n\nissuers:\n  k: v\n\nroutes:\n  # first\n  x:\n    match: GET /é # m\n    body: { max: 1KiB }\n  # new\n  new:\n    match: GET /n\n\n  # mark me\n  # second\n  y: { match: \"GET /y\", operation: \"y\", auth: none }\nlast: |\n  text\n";
         assert_eq!(text, expected);
 
         let mut editor = Editor::new(FILE).unwrap();
@@ -414,9 +414,9 @@ mod tests {
     fn json_stays_json() {
         let mut editor = Editor::new("{\"routes\": {\"x\": {\"match\": \"GET /\"}}}").unwrap();
         let routes = routes(&editor);
-        editor.insert(&routes, None, &Entry::new("n", Item::Map(vec![Entry::text("match", "GET /n")])));
+        editor.insert(&routes, None, &Entry::new("new", Item::Map(vec![Entry::text("match", "GET /n")])));
         let text = editor.finish();
-        assert_eq!(text, "{\"routes\": {\"x\": {\"match\": \"GET /\"}, \"n\": { \"match\": \"GET /n\" }}}");
+        assert_eq!(text, "{\"routes\": {\"x\": {\"match\": \"GET /\"}, \"new\": { \"match\": \"GET /n\" }}}");
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
     }
 
@@ -424,8 +424,8 @@ mod tests {
     fn a_file_without_a_last_line_end_is_added_to() {
         let mut editor = Editor::new("routes:\n  x:\n    match: GET /").unwrap();
         let routes = routes(&editor);
-        editor.insert(&routes, None, &Entry::new("n", Item::Map(vec![Entry::text("match", "GET /n")])));
-        assert_eq!(editor.finish(), "routes:\n  x:\n    match: GET /\n  n:\n    match: GET /n\n");
+        editor.insert(&routes, None, &Entry::new("new", Item::Map(vec![Entry::text("match", "GET /n")])));
+        assert_eq!(editor.finish(), "routes:\n  x:\n    match: GET /\n  new:\n    match: GET /n\n");
         let mut editor = Editor::new("routes:\n").unwrap();
         let root = editor.root.clone();
         let nothing = root.get("routes").unwrap().value.clone();
