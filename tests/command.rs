@@ -461,7 +461,7 @@ fn what_is_written_is_told_as_json_too() {
 }
 
 const DOCUMENT: &str = "openapi: 3.1.0
-info: { title: Shop API, version: 2.1.0, contact: { name: team-shop } }
+info: { title: Shop API, version: 2.1.0, contact: { name: team } }
 servers: [{ url: 'https://shop.internal/shop' }]
 security: [{ login: [read] }]
 components:
@@ -481,7 +481,7 @@ const IMPORTED: &str = "# yaml-language-server: $schema=../schema.json
 # operations, and all else, comments included, stays as you made it.
 tollgate: 1
 api: shop-api
-owner: team-shop
+owner: team
 version: { name: v2 }
 base: /shop
 # `tollgate check` compares the routes with this document.
