@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, Ready};
 use super::host::{Kind, kind};
-use super::walk::Methods;
+use super::walk::{Methods, Rank};
 use super::{Router, Unusable};
 use crate::plan::Slash;
 use crate::plan::rule::{Pattern, Rule};
@@ -52,7 +52,7 @@ impl Router {
     /// A part of the plan that cannot be used.
     pub fn candidates(&self, asked: &Asked<'_, '_>) -> Result<Vec<Candidate>, Unusable> {
         // Candidates that fit, with level and rank, for the order among them.
-        let mut fitting: Vec<((usize, (u32, u8, u32)), Candidate)> = Vec::new();
+        let mut fitting: Vec<((usize, Rank), Candidate)> = Vec::new();
         let mut others = Vec::new();
         for (api, index) in self.plan.shared().apis.iter().zip(0_u32..) {
             let Some(below) = below(asked.path, &api.base) else { continue };

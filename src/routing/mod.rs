@@ -14,7 +14,7 @@ use crate::plan::{Api, BaseForm, Plan, Route, Slash, format::LoadError};
 use asked::Ready;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use walk::{Hit, Methods, Walk};
+use walk::{Hit, Methods, Rank, Walk};
 
 pub mod asked;
 mod explain;
@@ -311,7 +311,7 @@ impl Router {
     /// The API of the route of a path, without another look at its other form.
     fn find_other(&self, asked: &Asked<'_, '_>) -> Option<u32> {
         self.levels.of(asked.host).find_map(|level| {
-            let mut best: Option<(u32, (u32, u8, u32))> = None;
+            let mut best: Option<(u32, Rank)> = None;
             for (index, path) in level.apis(asked.path) {
                 let (table, api, path) = self.below(index, path).ok()??;
                 let walk = Walk { table, slash: false };

@@ -41,12 +41,16 @@ impl Methods {
     }
 }
 
+/// Where a rule stands among those that fit the same request: its path, how it takes the method, all the rest. Smaller
+/// goes first.
+pub type Rank = (u32, u8, u32);
+
 /// A rule that fits.
 pub struct Hit<'p> {
     /// Its position in the table.
     pub position: u32,
-    /// Where it stands among those that fit the same request; smaller goes first.
-    pub rank: (u32, u8, u32),
+    /// Where it stands.
+    pub rank: Rank,
     /// The values of its parameters.
     pub values: Vec<&'p str>,
 }
@@ -226,7 +230,7 @@ impl<'t> Walk<'t> {
         methods: Methods,
         ready: &impl Fn(&Brief) -> Option<std::rc::Rc<Ready>>,
         wrong: &mut bool,
-    ) -> Option<(u32, (u32, u8, u32))> {
+    ) -> Option<(u32, Rank)> {
         let mut second = None;
         for position in leaves {
             let rule = self.table.rules.get(*position as usize)?;

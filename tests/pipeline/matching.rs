@@ -15,7 +15,7 @@ const CONDITIONS: &str = "
 defaults: { auth: none }
 routes:
   plain: { match: GET /x }
-  beta: { match: { methods: GET, path: /x, headers: { X-Beta: true } } }
+  beta: { match: { methods: GET, path: /x, headers: { X-Beta: true } }, priority: 1 }
   beta-two: { match: { methods: GET, path: /x, headers: { x-beta: \"2\", x-ring: [a, 1] } } }
   searched: { match: { methods: GET, path: /x, query: { q: true } } }
   browser: { match: { methods: GET, path: /x, cookies: { session: { regex: \"[0-9a-f]+\" } } } }

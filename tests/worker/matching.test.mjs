@@ -16,7 +16,7 @@ upstream: a
 defaults: { auth: none }
 routes:
   plain: { match: GET /x, rewrite: /echo/plain }
-  beta: { match: { methods: GET, path: /x, headers: { X-Beta: [on, 1] } }, rewrite: /echo/beta }
+  beta: { match: { methods: GET, path: /x, headers: { X-Beta: [on, 1] } }, priority: 1, rewrite: /echo/beta }
   searched: { match: { methods: GET, path: /x, query: { q: { regex: "[a-z]+" } } }, rewrite: /echo/searched }
   known: { match: { methods: GET, path: /x, cookies: { session: true } }, rewrite: /echo/known }
   certified: { match: { methods: GET, path: /x, certificate: true, headers: { x-mtls: true } }, rewrite: /echo/certified }

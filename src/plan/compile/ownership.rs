@@ -114,10 +114,9 @@ impl Compiler<'_> {
                 let between = around.iter().any(|(_, mid)| {
                     mid.base.len() > outer.base.len() && mid.base != inner.base && all_hosts(mid, inner)
                 });
-                outer.owner != inner.owner
-                    && !between
-                    && !self.granted(*other, inner)
-                    && !(outer.base == inner.base && self.granted(number, outer))
+                let granted = self.granted(*other, inner)
+                    || outer.base == inner.base && self.granted(number, outer);
+                outer.owner != inner.owner && !between && !granted
             });
             let outer = intruded.max_by_key(|(_, outer)| outer.base.len());
             let Some((other, outer)) = outer else { continue };
