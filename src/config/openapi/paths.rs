@@ -117,7 +117,7 @@ pub fn covers(template: &str, path: &str) -> bool {
             (Some(own), Some(theirs)) if own == theirs && !own.contains('{') => {}
             (Some(own), Some(theirs)) if !theirs.is_empty() => {
                 let bare = own.strip_prefix('{').and_then(|own| own.strip_suffix('}'));
-                if !bare.is_some_and(|name| !name.contains(['{', '}', '*'])) {
+                if bare.is_none_or(|name| name.contains(['{', '}', '*'])) {
                     return false;
                 }
             }
