@@ -203,7 +203,7 @@ mod tests {
         assert!(k.starts_with("https://cache.invalid/a%20b/v%201%3F/"), "{k}");
         assert_eq!(
             of(&[], "h", "/x", None, None),
-            "https://cache.invalid/orders/v2/9cd5609990f84f7dfa8a5ae74e03f13137a78d5af7163429ed74986a827cf7e3"
+            "https://cache.invalid/orders/v2/bff51769b4c797c9832e0dfd13f448f8217e0e2090233fa6ad98a572629703c1"
         );
     }
 

@@ -19,7 +19,7 @@ mod plans;
 const HOST: &str = "api.example.com";
 
 /// `count` routes over `apis` APIs, and a request for each: method and path.
-fn sample(apis: usize, count: usize) -> (Vec<plans::TestApi>, Vec<(String, String)>) {
+fn sample(apis: usize, count: usize) -> Sample {
     let (mut requests, mut all) = (Vec::new(), Vec::new());
     for api in 0..apis {
         let base = if apis == 1 { String::new() } else { format!("/team{}/api{api}", api % 7) };
@@ -44,8 +44,11 @@ fn sample(apis: usize, count: usize) -> (Vec<plans::TestApi>, Vec<(String, Strin
     (all, requests)
 }
 
+/// APIs, and requests to them: method and path.
+type Sample = (Vec<plans::TestApi>, Vec<(String, String)>);
+
 /// Real route sets by name, and a request for each of their routes.
-fn real() -> Vec<(String, Vec<plans::TestApi>, Vec<(String, String)>)> {
+fn real() -> Vec<(String, Sample)> {
     let Ok(folder) = std::env::var("TOLLGATE_VECTORS") else { return Vec::new() };
     let text =
         std::fs::read_to_string(format!("{folder}/routes/route-corpora.json")).expect("route-corpora.json");
@@ -69,7 +72,7 @@ fn real() -> Vec<(String, Vec<plans::TestApi>, Vec<(String, String)>)> {
             requests.push((method.to_owned(), path));
         }
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        sets.push((name, vec![plans::api(&[HOST], "", &lines)], requests));
+        sets.push((name, (vec![plans::api(&[HOST], "", &lines)], requests)));
     }
     sets
 }
@@ -117,7 +120,7 @@ fn routing(criterion: &mut Criterion) {
                 .iter(|| drop(black_box(router.find(&Asked::of(HOST, "GET", black_box("/nothing/here"))))));
         });
     }
-    for (name, apis, requests) in real() {
+    for (name, (apis, requests)) in real() {
         matches(criterion, &name, &apis, &requests);
     }
     criterion.bench_function("canonical forms", |bencher| {

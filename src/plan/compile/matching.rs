@@ -93,8 +93,15 @@ impl Compiler<'_> {
         let mut conditions = Vec::new();
         for (name, test) in &long.headers {
             let place = at.key("headers").key(name);
+            let lower = name.to_ascii_lowercase();
             if !crate::header::is_token(name) {
                 self.error("bad-header", &place, format!("`{name}` is no name of a header field"), "");
+            } else if lower == "host" {
+                let message = "the host is matched in its canonical form, not as a field";
+                self.error("bad-header", &place, message, "write `hosts:` at the top of the file");
+            } else if lower.starts_with("tollgate-") {
+                let message = format!("`{name}` speaks to the gateway itself, and chooses no route");
+                self.error("bad-header", &place, message, "choose another field");
             }
             let subject = Subject::Header(name.to_ascii_lowercase());
             conditions.push(Condition { subject, test: self.test(test, &place) });

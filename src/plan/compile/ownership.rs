@@ -114,8 +114,8 @@ impl Compiler<'_> {
                 let between = around.iter().any(|(_, mid)| {
                     mid.base.len() > outer.base.len() && mid.base != inner.base && all_hosts(mid, inner)
                 });
-                let granted = self.granted(*other, inner)
-                    || outer.base == inner.base && self.granted(number, outer);
+                let granted =
+                    self.granted(*other, inner) || outer.base == inner.base && self.granted(number, outer);
                 outer.owner != inner.owner && !between && !granted
             });
             let outer = intruded.max_by_key(|(_, outer)| outer.base.len());
