@@ -6,7 +6,7 @@
 
 use super::load::Files;
 use super::problem::{Problem, Severity, Span};
-use super::tree::{Node, Value};
+use super::tree::{Key, Node, Value};
 use super::wrangler::itself;
 use crate::plan::Shared;
 use crate::plan::compile::{File, problem};
@@ -38,7 +38,10 @@ pub fn check(
     if let Some(gateway) = files.get(gateway) {
         for file in files {
             let mut found = Vec::new();
-            names(&file.tree, &mut found);
+            // Hosts and URLs of tests lead nowhere.
+            let tests = |name: &str| matches!(name, "tests" | "fixtures");
+            let rest = file.tree.entries().iter().filter(|(key, _)| !tests(&key.name));
+            rest.for_each(|entry| key(&file.tree, entry, &mut found));
             problems.extend(found.into_iter().map(|node| placeholder(file, gateway, environment, node)));
         }
     }
@@ -52,29 +55,28 @@ pub fn check(
 fn names<'n>(node: &'n Node, out: &mut Vec<&'n Node>) {
     match &node.value {
         Value::List(items) => items.iter().for_each(|item| names(item, out)),
-        Value::Map(entries) => {
-            for (key, value) in entries {
-                match key.name.as_str() {
-                    // Declared, and checked where they are used; or names of the user's own.
-                    "variables" | "headers" | "claims" => {}
-                    // What goes through a binding is never resolved.
-                    "url" if node.get("via").is_some() => {}
-                    "host" | "hosts" | "url" | "jwks" | "issuer" | "origins" => {
-                        let items = match &value.value {
-                            Value::List(items) => items.as_slice(),
-                            _ => std::slice::from_ref(value),
-                        };
-                        // Loopback addresses have an error of their own.
-                        let own = matches!(key.name.as_str(), "url" | "jwks");
-                        let texts =
-                            items.iter().filter(|item| item.text().is_some_and(|t| is_placeholder(t, own)));
-                        out.extend(texts);
-                    }
-                    _ => names(value, out),
-                }
-            }
-        }
+        Value::Map(entries) => entries.iter().for_each(|entry| key(node, entry, out)),
         _ => {}
+    }
+}
+
+/// The same below one key of a mapping.
+fn key<'n>(node: &'n Node, (key, value): &'n (Key, Node), out: &mut Vec<&'n Node>) {
+    match key.name.as_str() {
+        // Declared, and checked where they are used; or names of the user's own.
+        "variables" | "headers" | "claims" => {}
+        // What goes through a binding is never resolved.
+        "url" if node.get("via").is_some() => {}
+        "host" | "hosts" | "url" | "jwks" | "issuer" | "origins" => {
+            let items = match &value.value {
+                Value::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(value),
+            };
+            // Loopback addresses have an error of their own.
+            let own = matches!(key.name.as_str(), "url" | "jwks");
+            out.extend(items.iter().filter(|item| item.text().is_some_and(|t| is_placeholder(t, own))));
+        }
+        _ => names(value, out),
     }
 }
 
