@@ -115,15 +115,25 @@ pub fn covers(template: &str, path: &str) -> bool {
         match (own.next(), theirs.next()) {
             (None, None) => return true,
             (Some(own), Some(theirs)) if own == theirs && !own.contains('{') => {}
-            (Some(own), Some(theirs)) if !theirs.is_empty() => {
-                let bare = own.strip_prefix('{').and_then(|own| own.strip_suffix('}'));
-                if bare.is_none_or(|name| name.contains(['{', '}', '*'])) {
-                    return false;
-                }
-            }
+            (Some(own), Some(theirs)) if one_parameter(own).is_some_and(|around| takes(around, theirs)) => {}
             _ => return false,
         }
     }
+}
+
+/// The text before and behind the only parameter of a segment.
+fn one_parameter(segment: &str) -> Option<(&str, &str)> {
+    let (before, rest) = segment.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    (!name.contains('*') && !after.contains('{')).then_some((before, after))
+}
+
+/// Whether whatever another segment stands for has these texts around at least one character.
+fn takes((before, after): (&str, &str), segment: &str) -> bool {
+    let lead = segment.split('{').next().unwrap_or_default();
+    let tail = segment.rsplit('}').next().unwrap_or_default();
+    let long = segment.contains('{') || segment.len() > before.len().saturating_add(after.len());
+    long && lead.starts_with(before) && tail.ends_with(after)
 }
 
 /// Whether a parameter in this place takes slashes. `{path*}`, `{+path}` and `{proxy+}` are spellings of other tools; a
@@ -425,6 +435,9 @@ mod tests {
         assert_eq!(nameless("/a/{x}.{y}/{*z}"), "/a/{}.{}/{*}");
         assert_eq!(nameless("/{{x}}/{y}"), "/{{x}}/{}");
         assert!(covers("/a/{b}/{c}", "/a/{x}...{y}/d") && covers("/{a}/d", "/{x}.{y}/d"));
+        assert!(
+            covers("/{a}/{b}.json/{c}", "/{x}...{y}/{z}.json/a") && !covers("/p-{a}/{b}", "/{x}/{y}.{z}")
+        );
         assert!(
             !covers("/a/{b}", "/a/{x}.{y}/d")
                 && !covers("/{a}.x", "/{x}.{y}")
