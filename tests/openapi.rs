@@ -232,7 +232,8 @@ proptest! {
         let lines: Vec<&str> = text.lines().collect();
         let starts: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].starts_with("  \"")).collect();
         let cut = starts[cut.index(starts.len())];
-        prop_assume!(cut > starts[0]);
+        // A template that comes later can take over an expression that is in the file by then: `check` says so.
+        prop_assume!(cut > starts[0] && !text.contains("..."));
         let (small, _) = document(&lines[..cut].join("\n"));
         let (whole, texts) = document(&text);
         let small = imported(&small, None, &options());
