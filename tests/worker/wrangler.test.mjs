@@ -18,7 +18,8 @@ for (const [name, config] of environments) {
     assert.deepEqual(bindings.map((binding) => binding.name).sort(), ["JOURNAL", "LIMITER"]);
     assert.deepEqual(config.analytics_engine_datasets?.map(({ binding }) => binding), ["ANALYTICS"]);
     // The key of debug tokens is there in development, and optional elsewhere.
-    assert.deepEqual(config.secrets?.required, ["TOLLGATE_ADMIN_TOKEN"]);
+    const secrets = ["TOLLGATE_ADMIN_TOKEN", ...(config === top ? ["TOLLGATE_DEBUG_KEY"] : [])];
+    assert.deepEqual(config.secrets?.required, secrets);
     assert.deepEqual(config.vars, top.vars);
     assert.equal(config.workers_dev, false);
     assert.equal(config.preview_urls, false);
