@@ -3,12 +3,12 @@
 use super::{complain, misused, print, print_json};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tollgate::config::openapi::document::Document;
 use tollgate::config::openapi::{self, ImportOptions, Imported, library};
 use tollgate::config::problem::Problem;
-use tollgate::config::tree;
+use tollgate::config::{normal, relative, tree};
 
 /// Makes route files from descriptions of APIs.
 #[derive(Args)]
@@ -220,18 +220,7 @@ impl OpenApi {
 
 /// An absolute path without `.` and `..`, whether or not there is such a file.
 fn absolute(path: &Path) -> PathBuf {
-    let whole = std::env::current_dir().unwrap_or_default().join(path);
-    let mut out = PathBuf::new();
-    for part in whole.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
+    normal(&std::env::current_dir().unwrap_or_default(), path)
 }
 
 /// The folder of route files that a route file lies in: one with a gateway file, or called `routes`.
@@ -241,15 +230,6 @@ fn home(out: &Path) -> Option<PathBuf> {
         folder.file_name().is_some_and(|name| name == "routes") || folder.join("gateway.yaml").is_file()
     };
     out.ancestors().skip(1).find(is_home).map(Path::to_path_buf)
-}
-
-/// The path from the folder `from` to `to`, with `/`.
-fn relative(from: &Path, to: &Path) -> String {
-    let (from, to): (Vec<_>, Vec<_>) = (from.components().collect(), to.components().collect());
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..".to_owned(), from.len().saturating_sub(shared));
-    let down = to.iter().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 /// How the route file names the document: only where both belong to one project.

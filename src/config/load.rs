@@ -158,7 +158,7 @@ fn neighbour(folder: &Path) -> PathBuf {
     }
 }
 
-/// A path below a real one, `.` and `..` taken out.
+/// A path as seen from an absolute one, `.` and `..` taken out.
 pub fn normal(base: &Path, path: &Path) -> PathBuf {
     let mut out = base.to_path_buf();
     for part in path.components() {
@@ -171,6 +171,14 @@ pub fn normal(base: &Path, path: &Path) -> PathBuf {
         }
     }
     out
+}
+
+/// The way from one path to another, both absolute and without `.` and `..`; with `/`.
+pub fn relative(from: &Path, to: &Path) -> String {
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(common).map(|_| "..".to_owned());
+    let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 /// Adds a folder, with its real path, unless it is known.

@@ -22,7 +22,7 @@ mod wrangler;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Files, GATEWAYS, further, is_route_file, normal, read};
+pub use load::{Files, GATEWAYS, further, is_route_file, normal, read, relative};
 pub use reference::reference;
 
 use crate::plan::compile::{self, File, Input, problem};

@@ -1,6 +1,6 @@
 //! What wrangler.toml and `.dev.vars` must have for the route files to work: environments and secrets.
 
-use super::load::{Files, normal};
+use super::load::{Files, normal, relative};
 use super::problem::{Problem, Severity, Span};
 use super::tree::{Node, Value};
 use crate::plan::Shared;
@@ -140,14 +140,6 @@ fn unwatched(input: &Files, text: &str, table: &toml::Table) -> Option<Problem> 
     let help = Some(format!("add {} to `watch_dir` under `[build]`", list("\"")));
     let span = Span::default();
     Some(problem(Severity::Warning, "not-watched", &itself(text), span, message, help))
-}
-
-/// The way from one real path to another.
-fn relative(from: &Path, to: &Path) -> String {
-    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    let up = from.components().skip(common).map(|_| "..".to_owned());
-    let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 /// wrangler.toml as a file that problems can lie in.
