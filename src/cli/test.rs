@@ -305,29 +305,13 @@ fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
         .ran
         .iter()
         .map(|ran| {
-            let failures: Vec<Value> = ran
-                .failures
-                .iter()
-                .map(|(problem, failure)| {
-                    json!({
-                        "file": problem.file,
-                        "line": problem.span.line,
-                        "column": problem.span.column,
-                        "what": failure.what,
-                        "expected": failure.expected,
-                        "actual": failure.actual,
-                        "request": failure.asked.as_ref().map(|asked| format!("{} {}", asked.method, asked.url)),
-                        "number": failure.number,
-                        "record": failure.record,
-                    })
-                })
-                .collect();
+            let failures = ran.failures.iter().map(|(problem, failure)| failure.as_json(problem));
             json!({
                 "name": ran.name,
                 "place": ran.place,
                 "environment": ran.environment,
                 "ok": ran.failures.is_empty(),
-                "failures": failures,
+                "failures": failures.collect::<Vec<_>>(),
             })
         })
         .collect();

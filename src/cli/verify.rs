@@ -114,27 +114,13 @@ fn as_json(all: &[Replayed], failed: usize) -> Value {
     let tests: Vec<Value> = all
         .iter()
         .map(|test| {
-            let failures: Vec<Value> = test
-                .failures
-                .iter()
-                .map(|(problem, failure)| {
-                    json!({
-                        "file": problem.file,
-                        "line": problem.span.line,
-                        "column": problem.span.column,
-                        "what": failure.what,
-                        "expected": failure.expected,
-                        "actual": failure.actual,
-                        "request": failure.asked.as_ref().map(|asked| format!("{} {}", asked.method, asked.url)),
-                    })
-                })
-                .collect();
+            let failures = test.failures.iter().map(|(problem, failure)| failure.as_json(problem));
             json!({
                 "name": test.name,
                 "place": test.place,
                 "requests": test.requests,
                 "skipped": test.skipped,
-                "failures": failures,
+                "failures": failures.collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -18,10 +18,12 @@ pub use report::{Choice, Loaded, Ran, Report, all, load};
 pub use stage::{Bench, Met, Parts};
 
 use crate::config::cases::{Case, Names};
+use crate::config::problem::Problem;
 use crate::config::settings::{BodyText, Caller, CallerUse, OneOrMany, RequestUse, Requests, Step};
 use crate::pipeline::explain::Question;
 use crate::pipeline::record::Record;
 use crate::plan::Api;
+use serde_json::{Value, json};
 use stage::Stage;
 
 /// An expectation that did not hold.
@@ -41,6 +43,23 @@ pub struct Failure {
     pub number: usize,
     /// All that happened to it.
     pub record: Option<Box<Record>>,
+}
+
+impl Failure {
+    /// As commands print it by `--json`, shown at a problem's place.
+    pub fn as_json(&self, problem: &Problem) -> Value {
+        json!({
+            "file": problem.file,
+            "line": problem.span.line,
+            "column": problem.span.column,
+            "what": self.what,
+            "expected": self.expected,
+            "actual": self.actual,
+            "request": self.asked.as_ref().map(|asked| format!("{} {}", asked.method, asked.url)),
+            "number": self.number,
+            "record": self.record,
+        })
+    }
 }
 
 /// How a test is run.
