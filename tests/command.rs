@@ -399,6 +399,14 @@ fn help_leads_with_what_is_used_every_day() {
         let (code, help, _) = folder.run(&[name, "--help"]);
         assert_eq!(code, Some(0), "{name}");
         assert!(help.contains("\nExamples:\n  tollgate "), "`{name} --help` has no examples");
+        // What `import` does, its own subcommand says.
+        let own: &[&str] =
+            if name == "import" { &["import", "openapi", "--help"] } else { &[name, "--help"] };
+        let (_, help, _) = folder.run(own);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("Ends with 0"), "`{name} --help` does not say how it ends");
+        let without = ["dev", "completion"].contains(&name.as_str());
+        assert_eq!(help.contains(" --json "), !without, "`{name}` and --json");
     }
 }
 

@@ -3,8 +3,9 @@
 // Helpers of tests are no test functions, which clippy lets panic.
 #![allow(clippy::unwrap_used)]
 
+use serde_json::json;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// A project that goes away with the test.
 struct Project(PathBuf);
@@ -44,6 +45,13 @@ impl Project {
         )
     }
 
+    /// How it ended, and the JSON on standard output.
+    fn json(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, serde_json::Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let output = self.output(command.args(arguments).arg("--json").envs(variables.iter().copied()));
+        (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+    }
+
     fn git(&self, arguments: &[&str]) {
         let who = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false"];
         let (code, said) = self.spawn(Command::new("git").args(who).args(arguments));
@@ -51,6 +59,11 @@ impl Project {
     }
 
     fn spawn(&self, command: &mut Command) -> Ended {
+        let output = self.output(command);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn output(&self, command: &mut Command) -> Output {
         let parent = self.0.parent().unwrap();
         let without = ["WRANGLER_COMMAND", "TOLLGATE_ROUTES", "TOLLGATE_BUNDLE", "TOLLGATE_NEXT"];
         for name in without {
@@ -58,8 +71,7 @@ impl Project {
                 command.env_remove(name);
             }
         }
-        let output = command.current_dir(&self.0).env("GIT_CEILING_DIRECTORIES", parent).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        command.current_dir(&self.0).env("GIT_CEILING_DIRECTORIES", parent).output().unwrap()
     }
 }
 
@@ -211,4 +223,49 @@ fn dev_hands_over_how_to_run() {
     assert_eq!(project.run(&["dev", "--port", "0"], &next).0, Some(2));
     std::fs::remove_dir_all(project.0.join("routes")).unwrap();
     assert_eq!(project.run(&["dev"], &next).0, Some(1));
+}
+
+#[test]
+fn programs_read_what_came_of_it() {
+    let project = Project::new("json", &["--upstream", "https://o.acme.io", "--host", "api.acme.io"]);
+    std::fs::remove_file(project.0.join("package.json")).unwrap();
+    let (code, said) = project.json(&["init", "."], &[]);
+    let kept = ["routes/gateway.yaml", "routes/hello/v1.yaml", "wrangler.toml", ".gitignore"];
+    assert_eq!((code, &said["ok"], &said["folder"]), (Some(0), &json!(true), &json!(".")));
+    assert_eq!((&said["made"], &said["kept"]), (&json!(["package.json"]), &json!(kept)));
+
+    let bundle = ("TOLLGATE_BUNDLE", "bundle");
+    let (code, said) = project.json(&["build"], &[bundle]);
+    assert_eq!((code, &said["ok"], &said["out"]), (Some(0), &json!(true), &json!(".tollgate/dev")));
+    assert_eq!((&said["environment"], &said["warnings"]), (&json!("dev"), &json!([])));
+    assert!(said["plan"].as_str().is_some_and(|hash| !hash.is_empty()));
+
+    // What the launcher is to print once wrangler has ended.
+    let next = ("TOLLGATE_NEXT", "next.json");
+    assert_eq!(project.json(&["deploy", "staging", "--dry-run"], &[next]), (Some(0), json!(null)));
+    assert!(project.read("next.json").contains(r#""says":{"dry_run":true,"environment":"staging"}"#));
+    let refused = |step: &str| {
+        let (code, said) = project.json(&["deploy", "staging"], &[next]);
+        assert_eq!((code, &said["ok"], &said["deployed"]), (Some(1), &json!(false), &json!(false)));
+        assert_eq!((&said["environment"], &said["step"]), (&json!("staging"), &json!(step)));
+        said["why"].clone()
+    };
+    assert!(refused("git")[0].as_str().is_some_and(|why| why.contains("must be in git")));
+    project.rewrite("routes/hello/v1.yaml", "status: 200, upstream", "status: 201, upstream");
+    assert_eq!(refused("tests")["tests"][0]["failures"][0]["what"], "status");
+    project.rewrite("routes/hello/v1.yaml", "read: { match:", "read: { mtch:");
+    assert!(refused("check").as_array().unwrap().iter().any(|problem| problem["code"] == "unknown-key"));
+    let (code, said) = project.json(&["build"], &[bundle, ("WRANGLER_COMMAND", "dev")]);
+    assert_eq!((code, &said["ok"], &said["kept"]), (Some(0), &json!(false), &json!(true)));
+    assert!(said["problems"].as_array().unwrap().iter().any(|problem| problem["code"] == "unknown-key"));
+    for command in
+        [&["explain", "GET", "/"][..], &["failures"], &["compile", "--env", "dev", "--out", "x"], &["test"]]
+    {
+        let (_, said) = project.json(command, &[]);
+        assert_eq!(
+            (&said["ok"], &said["problems"][1]["code"]),
+            (&json!(false), &json!("unknown-key")),
+            "{command:?}"
+        );
+    }
 }

@@ -9,6 +9,8 @@ use tollgate::config::problem::{self, Problem};
 use tollgate::config::{self, Files};
 
 /// Checks the route files in every environment and prints all errors and warnings.
+///
+/// Ends with 0 if there is no error, 1 if there is one, 2 if --changed names no revision of git.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate check

@@ -1,6 +1,6 @@
 //! `tollgate compile`: route files → the plan of one environment.
 
-use super::{RoutesArgs, complain, print, print_json};
+use super::{RoutesArgs, complain, print, print_json, refuse};
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Compiles the route files of one environment into a plan.
+///
+/// Ends with 0 if the plan is written, 1 if the route files have mistakes or the file cannot be written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate compile --env dev --out build/plan.bin")]
@@ -30,14 +32,7 @@ impl Compile {
     pub fn run(self) -> ExitCode {
         let compiled = match self.routes.compile(&self.env) {
             Ok(compiled) => compiled,
-            Err(problems) => {
-                if self.json {
-                    print_json(&json!({ "problems": problems }));
-                } else {
-                    complain(&problems);
-                }
-                return ExitCode::FAILURE;
-            }
+            Err(problems) => return refuse(self.json, &problems, 1),
         };
         if !self.json {
             complain(&compiled.warnings);

@@ -6,6 +6,8 @@ use clap_complete::{Shell, generate};
 use std::process::ExitCode;
 
 /// Prints a script that completes subcommands, options and file names in a shell.
+///
+/// Ends with 0, or with 2 if there is no such shell.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate completion bash >~/.local/share/bash-completion/completions/tollgate

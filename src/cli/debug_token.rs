@@ -1,6 +1,6 @@
 //! `tollgate debug-token`: tokens that make a running gateway record single requests.
 
-use super::{RoutesArgs, complain, misused, now, print, print_json};
+use super::{RoutesArgs, misused, now, print, print_json, refuse};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -12,6 +12,8 @@ use tollgate::pipeline::debug::{KEY, LONGEST, SHORTEST, Scope};
 /// Send it in the field `Tollgate-Debug`; the answer's `Tollgate-Record` is the id to ask for, with
 /// `tollgate why ID --debug-token TOKEN`. The token is for one environment, for an hour at most, and signed with the
 /// secret TOLLGATE_DEBUG_KEY, which must be bound where the gateway runs. It changes no decision. Origins never get it.
+///
+/// Ends with 0 and the token, or with 2 if none can be made.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate debug-token --env production --for 10m --api orders/v2
@@ -65,10 +67,8 @@ impl DebugToken {
         let Some(key) = key else {
             return Err(misused(&format!("no key: give --key, or set {KEY}")));
         };
-        let compiled = self.routes.compile(&self.env).map_err(|problems| {
-            complain(&problems);
-            ExitCode::from(2)
-        })?;
+        let compiled = self.routes.compile(&self.env);
+        let compiled = compiled.map_err(|problems| refuse(self.json, &problems, 2))?;
         if let Some(api) = self.api.as_deref().filter(|api| !known(&compiled, api)) {
             return Err(misused(&format!(
                 "--api: there is no `{api}`; write API, API/VERSION or API/VERSION/ROUTE"

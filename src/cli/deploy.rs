@@ -2,9 +2,9 @@
 
 use super::build::{hand_over, may_be_deployed};
 use super::test::Test;
-use super::{RoutesArgs, misused};
+use super::{RoutesArgs, misused, print, print_json};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use tollgate::outside::{self, Program};
@@ -13,6 +13,9 @@ use tollgate::outside::{self, Program};
 ///
 /// What is deployed stands in git: route files, variables, routes and all else in wrangler.toml. Back again:
 /// npx wrangler rollback --env ENV
+///
+/// Ends with 0 if it is deployed, or would be; 1 if a check, a test or git stands in the way; 2 for wrong usage; otherwise
+/// as wrangler ends.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate deploy staging --dry-run
@@ -32,6 +35,9 @@ pub struct Deploy {
     /// A tag for the version.
     #[arg(long, value_name = "TEXT")]
     tag: Option<String>,
+    /// Print one JSON object on standard output, and all else on standard error.
+    #[arg(long)]
+    json: bool,
     /// Any other argument of wrangler would change what the checks have seen, or what git has.
     #[arg(long = "var", aliases = ["route", "routes", "domain", "domains"], hide = true, num_args = 0.., value_name = "X")]
     refused: Option<Vec<String>>,
@@ -65,16 +71,22 @@ impl Deploy {
             "[tollgate] checking {env}: no development issuer, no loopback origin, no placeholder, nothing unset, \
              routes in wrangler.toml"
         );
-        if !may_be_deployed(&routes, env) {
-            return ExitCode::FAILURE;
+        if let Err(problems) = may_be_deployed(&routes, env) {
+            return self.refused("check", json!(problems));
         }
         eprintln!("[tollgate] the tests of the route files");
-        if Test::default().run() != ExitCode::SUCCESS {
+        let (passed, text, tests) = Test::default().passed();
+        if self.json {
+            eprint!("{text}")
+        } else {
+            print(&text)
+        }
+        if !passed {
             eprintln!(
                 "[tollgate] tests of the route files fail; nothing was deployed. Again: tollgate test, and while you \
                  edit: tollgate test --watch"
             );
-            return ExitCode::FAILURE;
+            return self.refused("tests", tests);
         }
         if !self.dry_run {
             match uncommitted(&routes) {
@@ -85,11 +97,11 @@ impl Deploy {
                          aside with git stash -u:\n{}",
                         changes.trim_end()
                     );
-                    return ExitCode::FAILURE;
+                    return self.refused("git", json!(changes.lines().collect::<Vec<_>>()));
                 }
                 Err(why) => {
                     eprintln!("[tollgate] {why}");
-                    return ExitCode::FAILURE;
+                    return self.refused("git", json!([why]));
                 }
             }
         }
@@ -100,7 +112,27 @@ impl Deploy {
         for (name, value) in [("outdir", &self.outdir), ("message", &self.message), ("tag", &self.tag)] {
             arguments.extend(value.as_ref().map(|value| format!("--{name}={value}")));
         }
-        hand_over(&json!({ "do": "deploy", "arguments": arguments }), "scripts/deploy")
+        let mut next = json!({ "do": "deploy", "arguments": arguments });
+        if let (true, Some(next)) = (self.json, next.as_object_mut()) {
+            // What the launcher prints, with `ok` and `deployed`, once wrangler has ended.
+            next.insert("says".into(), json!({ "environment": env, "dry_run": self.dry_run }));
+        }
+        hand_over(&next, "scripts/deploy")
+    }
+
+    /// Says as JSON, where that was asked for, at which step nothing was deployed, and why.
+    fn refused(&self, step: &str, why: Value) -> ExitCode {
+        if self.json {
+            print_json(&json!({
+                "ok": false,
+                "environment": self.env,
+                "dry_run": self.dry_run,
+                "deployed": false,
+                "step": step,
+                "why": why,
+            }));
+        }
+        ExitCode::FAILURE
     }
 }
 

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 ///
 /// A mistake is printed, and the last good plan stays in service. The first start makes the admin token (.dev.vars)
 /// and the key of the development issuer (.dev/issuer.json). Ctrl-C ends it.
+///
+/// Ends with 0 once it is interrupted, 1 if it cannot start, otherwise as wrangler ends.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate dev

@@ -1,6 +1,6 @@
 //! `tollgate diff`: what two states of the route files differ in, by meaning.
 
-use super::{RoutesArgs, colored, complain, git, misused, print, print_json};
+use super::{RoutesArgs, colored, git, misused, print, print_json, refuse};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -63,15 +63,16 @@ impl Diff {
         let after = self.new.as_deref().unwrap_or("the route files");
         let new = match &self.new {
             Some(new) => self.side(new)?,
-            None => Side::Files(Box::new(self.routes.read().map_err(|problem| {
-                complain(&[*problem]);
-                ExitCode::from(2)
-            })?)),
+            None => {
+                let files = self.routes.read();
+                Side::Files(Box::new(files.map_err(|problem| refuse(self.json, &[*problem], 2))?))
+            }
         };
         let [environments, added, removed] = self.environments(&old, &new)?;
         let mut reports: Vec<(String, Report)> = Vec::new();
         for environment in environments {
-            let (before, after) = (plan(&old, &self.old, &environment)?, plan(&new, after, &environment)?);
+            let before = self.plan(&old, &self.old, &environment)?;
+            let after = self.plan(&new, after, &environment)?;
             let report = diff::compare(&before, &after).map_err(|error| misused(&error.to_string()))?;
             reports.push((environment, report));
         }
@@ -107,11 +108,10 @@ impl Diff {
     fn side(&self, named: &str) -> Result<Side, ExitCode> {
         let path = Path::new(named);
         if path.is_dir() {
-            let files = config::read(&[PathBuf::from(path)]).map_err(|problem| {
-                complain(&[*problem]);
-                ExitCode::from(2)
-            })?;
-            return Ok(Side::Files(Box::new(files)));
+            let files = config::read(&[PathBuf::from(path)]);
+            return files
+                .map(|files| Side::Files(Box::new(files)))
+                .map_err(|problem| refuse(self.json, &[*problem], 2));
         }
         if path.is_file() {
             let read = std::fs::read(path).map_err(|error| error.to_string());
@@ -122,6 +122,22 @@ impl Diff {
         }
         let files = git::files(named, &self.routes.folders()).map_err(|error| misused(&error))?;
         Ok(Side::Files(Box::new(files)))
+    }
+
+    /// The plan of one environment of a side.
+    fn plan(&self, side: &Side, named: &str, environment: &str) -> Result<Rc<Plan>, ExitCode> {
+        match side {
+            Side::Plan(plan) => Ok(Rc::clone(plan)),
+            Side::Files(files) => {
+                let compiled = config::compile_files(files, environment).map_err(|problems| {
+                    refuse(self.json, &problems, 2);
+                    misused(&format!(
+                        "{named}: mistakes in the environment {environment}; only what compiles can be compared"
+                    ))
+                })?;
+                Plan::load(compiled.plan).map(Rc::new).map_err(|error| misused(&error.to_string()))
+            }
+        }
     }
 
     /// The environments to compare; those that are new, and those that are gone.
@@ -153,22 +169,6 @@ impl Diff {
                 let (added, removed) = (without(&after, &before), without(&before, &after));
                 Ok([without(&after, &added), added, removed])
             }
-        }
-    }
-}
-
-/// The plan of one environment of a side.
-fn plan(side: &Side, named: &str, environment: &str) -> Result<Rc<Plan>, ExitCode> {
-    match side {
-        Side::Plan(plan) => Ok(Rc::clone(plan)),
-        Side::Files(files) => {
-            let compiled = config::compile_files(files, environment).map_err(|problems| {
-                complain(&problems);
-                misused(&format!(
-                    "{named}: mistakes in the environment {environment}; only what compiles can be compared"
-                ))
-            })?;
-            Plan::load(compiled.plan).map(Rc::new).map_err(|error| misused(&error.to_string()))
         }
     }
 }

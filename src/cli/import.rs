@@ -1,6 +1,6 @@
 //! `tollgate import openapi`: a route file from an OpenAPI document.
 
-use super::{complain, misused, print, print_json};
+use super::{misused, print, print_json, refuse};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ enum From {
 ///
 /// Each operation becomes a route, named by its operationId. Import again when the document has changed: `match` and
 /// `operation` follow the document, routes are added for new operations, and all else stays as you made it.
+///
+/// Ends with 0 if the route file is as the document wants it, 1 if either has mistakes, 2 if one cannot be read or written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate import openapi routes/orders/orders.openapi.yaml --owner team-checkout
@@ -100,7 +102,7 @@ impl OpenApi {
         };
         let document = match Document::read(&name, &texts) {
             Ok(document) => document,
-            Err(problems) => return self.failed(&problems),
+            Err(problems) => return refuse(self.json, &problems, 1),
         };
         let (options, out) = self.options(&document);
         let to_stdout = out.as_os_str() == "-";
@@ -116,7 +118,7 @@ impl OpenApi {
         let old = existing.as_deref().map(|text| (shown.as_str(), text));
         let imported = match openapi::import(&document, old, &options) {
             Ok(imported) => imported,
-            Err(problems) => return self.failed(&problems),
+            Err(problems) => return refuse(self.json, &problems, 1),
         };
         let mut text = imported.text.clone();
         if existing.is_none()
@@ -133,15 +135,6 @@ impl OpenApi {
         }
         self.report(&shown, &imported, existing.is_some(), written, to_stdout);
         ExitCode::SUCCESS
-    }
-
-    fn failed(&self, problems: &[Problem]) -> ExitCode {
-        if self.json {
-            print_json(&json!({ "ok": false, "problems": problems }));
-        } else {
-            complain(problems);
-        }
-        ExitCode::FAILURE
     }
 
     /// What the import is told, and the route file.

@@ -1,13 +1,15 @@
 //! `tollgate init`: a new project, from templates.
 
-use super::{misused, print};
+use super::{misused, print, print_json};
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tollgate::outside;
 
 /// Makes a new project: routes/, wrangler.toml, package.json and .gitignore. Asks nothing and overwrites nothing.
+///
+/// Ends with 0 if all of it is there now, 1 if a file cannot be written, 2 if an option is wrong.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate init . --demo
@@ -28,6 +30,9 @@ pub struct Init {
     /// With a route for a demo origin and one that asks for a token; `tollgate dev --demo` runs that origin.
     #[arg(long, conflicts_with = "upstream")]
     demo: bool,
+    /// Print one JSON object in place of text.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Where the demo origin listens.
@@ -58,17 +63,34 @@ impl Init {
         }
         let real = outside::real_path(&self.folder).unwrap_or_default();
         let name = project(&real);
+        let mut files = Vec::new();
         for (file, text) in self.files(&name, origin) {
             match write(&self.folder.join(&file), &text) {
-                Ok(true) => print(&format!("made {file}\n")),
-                Ok(false) => print(&format!("kept {file}, which is there\n")),
+                Ok(made) => files.push((file, made)),
                 Err(error) => {
                     eprintln!("{file}: {error}");
                     return ExitCode::FAILURE;
                 }
             }
         }
-        print(&self.next());
+        if self.json {
+            let those = |wanted: bool| {
+                let files = files.iter().filter(|(_, made)| *made == wanted);
+                files.map(|(file, _)| file.as_str()).collect::<Vec<_>>()
+            };
+            let folder = self.folder.display().to_string();
+            let (made, kept) = (those(true), those(false));
+            print_json(&json!({ "ok": true, "folder": folder, "name": name, "made": made, "kept": kept }));
+        } else {
+            for (file, made) in &files {
+                print(&if *made {
+                    format!("made {file}\n")
+                } else {
+                    format!("kept {file}, which is there\n")
+                });
+            }
+            print(&self.next());
+        }
         ExitCode::SUCCESS
     }
 

@@ -16,7 +16,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   0  fine
   1  found something wrong: mistakes, a failed test, a route or event that does not exist
   2  wrong usage, or cannot run: no such option, file or environment
-  3  `diff` alone: a policy is looser than before";
+  3  `diff` alone: a policy is looser than before
+What each means for a subcommand, its own help says. All but `dev` and `completion` print JSON with --json.";
 
 /// What stands below the subcommands in the help.
 pub fn below() -> String {

@@ -21,7 +21,7 @@ mod verify;
 mod why;
 
 use output::Color;
-pub(crate) use output::{colored, complain, misused, print, print_json};
+pub(crate) use output::{colored, complain, misused, print, print_json, refuse};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;

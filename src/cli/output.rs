@@ -57,6 +57,16 @@ pub(crate) fn complain(problems: &[Problem]) {
         .write_all(problem::render_in(problems, wanted(std::io::stderr().is_terminal())).as_bytes());
 }
 
+/// Says why nothing came of it: as JSON to standard output, or as text to standard error. Gives the exit code.
+pub(crate) fn refuse(json: bool, problems: &[Problem], code: u8) -> ExitCode {
+    if json {
+        print_json(&serde_json::json!({ "ok": false, "problems": problems }));
+    } else {
+        complain(problems);
+    }
+    ExitCode::from(code)
+}
+
 /// Writes to standard error and gives the exit code of wrong usage.
 pub(crate) fn misused(text: &str) -> ExitCode {
     eprintln!("tollgate: {text}");

@@ -1,6 +1,6 @@
 //! `tollgate test`: the tests of the route files.
 
-use super::{RoutesArgs, colored, complain, misused, print, print_json};
+use super::{RoutesArgs, colored, misused, print, print_json, refuse};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -78,18 +78,19 @@ impl Test {
         let choice = Choice { environment: self.env.clone(), pattern: self.pattern.clone() };
         let began = Instant::now();
         let report = self.routes.read().map_err(|problem| vec![*problem]);
-        let report = report.and_then(|files| suite::all(&files, &choice)).map_err(|problems| {
-            if self.json {
-                print_json(&json!({ "ok": false, "problems": problems }));
-            } else {
-                complain(&problems);
-            }
-            ExitCode::from(2)
-        })?;
+        let report = report.and_then(|files| suite::all(&files, &choice));
+        let report = report.map_err(|problems| refuse(self.json, &problems, 2))?;
         if let (true, Some(pattern)) = (report.ran.is_empty(), &self.pattern) {
             return Err(misused(&format!("no test has `{pattern}` in its file's or its own name")));
         }
         Ok((report, began.elapsed()))
+    }
+
+    /// Whether all is well, for another command: the text about it, and the same as JSON.
+    pub(crate) fn passed(&self) -> (bool, String, Value) {
+        let Ok((report, took)) = self.once() else { return (false, String::new(), Value::Null) };
+        let (fine, text) = self.told(&report, took, None);
+        (fine, text, as_json(&report, fine, percent(&report)))
     }
 
     /// Whether all is well, and the text about it. `before`: what each test did the last time.
@@ -99,7 +100,7 @@ impl Test {
         took: Duration,
         before: Option<&BTreeMap<String, bool>>,
     ) -> (bool, String) {
-        let percent = report.coverage.as_ref().map_or(100, Coverage::percent);
+        let percent = percent(report);
         let short = self.coverage_min.is_some_and(|min| percent < usize::from(min));
         let fine = report.failed() == 0 && !short;
         if self.json {
@@ -148,10 +149,7 @@ impl Test {
         let found = found.and_then(|files| suite::mutants(&files, self.pattern.as_deref()));
         let found = match found {
             Ok(found) => found,
-            Err(problems) => {
-                complain(&problems);
-                return ExitCode::from(2);
-            }
+            Err(problems) => return refuse(self.json, &problems, 2),
         };
         let survivors = found.survivors().count();
         let fine = self.caught_min.is_none_or(|min| found.percent() >= usize::from(min));
@@ -298,6 +296,11 @@ fn failed(out: &mut String, ran: &Ran, report: &Report) {
         });
     }
     out.push('\n');
+}
+
+/// How much of the routes is covered; all, where nothing was to be.
+fn percent(report: &Report) -> usize {
+    report.coverage.as_ref().map_or(100, Coverage::percent)
 }
 
 fn as_json(report: &Report, fine: bool, percent: usize) -> Value {

@@ -1,6 +1,6 @@
 //! `tollgate token`: tokens of the development issuer, and what attackers make of them.
 
-use super::{RoutesArgs, complain, misused, now, print, print_json};
+use super::{RoutesArgs, misused, now, print, print_json, refuse};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -13,6 +13,8 @@ use tollgate::token::{Algorithm, Issuer, native::DevelopmentKey};
 ///
 /// The key is .dev/issuer.json, which the first start of `tollgate dev` makes; `iss` and `aud` come from the issuer that the
 /// route files mark with `development: true`. An environment without such an issuer is refused.
+///
+/// Ends with 0 and the token, 1 if none can be made, 2 if an option is wrong.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate token --sub ann --scope \"orders:read orders:write\"
@@ -112,10 +114,8 @@ impl Token {
 
     /// The issuer that a token is minted for. Minting for any other would need a key that nobody has.
     fn development_issuer(&self) -> Result<Issuer, ExitCode> {
-        let compiled = self.routes.compile(&self.env).map_err(|problems| {
-            complain(&problems);
-            ExitCode::FAILURE
-        })?;
+        let compiled = self.routes.compile(&self.env);
+        let compiled = compiled.map_err(|problems| refuse(self.json, &problems, 1))?;
         let known = compiled.development;
         let id = match (&self.issuer, known.as_slice()) {
             (_, []) => {

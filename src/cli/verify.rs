@@ -1,6 +1,6 @@
 //! `tollgate verify`: the tests of the route files against a gateway that runs.
 
-use super::{RoutesArgs, colored, complain, misused, print, print_json};
+use super::{RoutesArgs, colored, misused, print, print_json, refuse};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -66,10 +66,7 @@ impl Verify {
         });
         let all = match found {
             Ok(all) => all,
-            Err(problems) => {
-                complain(&problems);
-                return ExitCode::from(2);
-            }
+            Err(problems) => return refuse(self.json, &problems, 2),
         };
         let failed = all.iter().filter(|test| !test.failures.is_empty()).count();
         if self.json {

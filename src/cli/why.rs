@@ -14,6 +14,8 @@ use tollgate::pipeline::record::{Record, text::text as trace};
 ///
 /// REQUEST_ID is the answer's `X-Request-Id`, or a problem's `instance`. With --debug-token the full record of a request
 /// that carried this token: what each policy read and decided, limits, cache, each header field changed and by whom.
+///
+/// Ends with 0 if there is one, 1 if not or if the gateway cannot be asked, 2 for wrong usage.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tollgate why 1f0c6f2c-6f5e-4a7b-9d3c-0a1b2c3d4e5f

@@ -2,7 +2,7 @@
 
 mod batch;
 
-use super::{RoutesArgs, complain, misused, now, print};
+use super::{RoutesArgs, misused, now, print, refuse};
 use clap::Args;
 use std::fmt::Write;
 use std::io::{BufRead, BufReader, BufWriter};
@@ -87,10 +87,8 @@ impl Explain {
     }
 
     fn plan(&self) -> Result<Vec<u8>, ExitCode> {
-        self.routes.compile(&self.env).map(|compiled| compiled.plan).map_err(|problems| {
-            complain(&problems);
-            ExitCode::from(2)
-        })
+        let compiled = self.routes.compile(&self.env).map(|compiled| compiled.plan);
+        compiled.map_err(|problems| refuse(self.json, &problems, 2))
     }
 
     fn batch(&self, file: &Path) -> ExitCode {
