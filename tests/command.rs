@@ -20,7 +20,7 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("tollgate-{}-{name}", std::process::id()));
         std::fs::create_dir_all(path.join("routes/a")).unwrap();
         let folder = Folder(path);
-        folder.write("routes/gateway.yaml", "tollgate: 1\ndefaults: { auth: none }\n");
+        folder.write("routes/gateway.yaml", "tollgate: 2\ndefaults: { auth: none }\n");
         folder.write("routes/a/v1.yaml", api);
         folder
     }
@@ -47,7 +47,7 @@ impl Drop for Folder {
     }
 }
 
-const GOOD: &str = "tollgate: 1
+const GOOD: &str = "tollgate: 2
 api: a
 owner: team
 version: { name: v1 }
@@ -159,7 +159,7 @@ fn several_folders_merge() {
     assert_eq!(compile(Some(&listed), "two.bin"), plan);
     folder.write(
         "routes/gateway.yaml",
-        "folders: [../checkout/routes, ../catalog/routes]\ntollgate: 1\ndefaults: { auth: none }\n",
+        "folders: [../checkout/routes, ../catalog/routes]\ntollgate: 2\ndefaults: { auth: none }\n",
     );
     let named = compile(None, "three.bin");
     assert_eq!(tollgate::plan::Plan::load(named).unwrap().len(), 3);
@@ -187,13 +187,13 @@ fn folders_that_do_not_merge_are_said() {
         out.starts_with("checkout/routes: one of this folder and `checkout` lies within the other\n"),
         "{out}"
     );
-    folder.write("checkout/routes/gateway.yaml", "tollgate: 1\n");
+    folder.write("checkout/routes/gateway.yaml", "tollgate: 2\n");
     let out = check(&["checkout/routes", "routes"]);
     assert!(out.contains("there is a gateway file already, `checkout/routes/gateway.yaml`"), "{out}");
-    folder.write("routes/gateway.yaml", "tollgate: 1\nfolders: [../nowhere]\n");
+    folder.write("routes/gateway.yaml", "tollgate: 2\nfolders: [../nowhere]\n");
     let out = check(&["routes"]);
     assert!(out.starts_with("routes/gateway.yaml:2:11: the folder `../nowhere`: cannot be read: "), "{out}");
-    folder.write("routes/gateway.yaml", "tollgate: 1\nfolders: [../catalog]\ndefaults: { auth: none }\n");
+    folder.write("routes/gateway.yaml", "tollgate: 2\nfolders: [../catalog]\ndefaults: { auth: none }\n");
     folder.write("wrangler.toml", "secrets.required = [\"TOLLGATE_ADMIN_TOKEN\"]\n[build]\ncommand = \"x\"\nwatch_dir = [\"./routes\"]\n");
     let (code, out, _) = folder.run(&["check"]);
     assert_eq!(code, Some(0), "{out}");
@@ -236,7 +236,7 @@ fn explain_ends_by_what_was_found() {
     }
 }
 
-const ISSUERS: &str = "tollgate: 1
+const ISSUERS: &str = "tollgate: 2
 issuers:
   people:
     issuer: https://issuer.invalid
@@ -487,7 +487,7 @@ const IMPORTED: &str = "# yaml-language-server: $schema=../schema.json
 # Made by `tollgate import openapi` of \"Shop API\" 2.1.0
 # Import it again when the document changes: `match` and `operation` follow it, routes are added for new
 # operations, and all else, comments included, stays as you made it.
-tollgate: 1
+tollgate: 2
 api: shop-api
 owner: team
 version: { name: v2 }
@@ -589,4 +589,87 @@ fn import_writes_a_route_file_and_keeps_it_in_step() {
     let (code, _, error) = folder.run(&["import", "openapi", "shop.yaml", "--out", "routes/gateway.yaml"]);
     assert_eq!(code, Some(1));
     assert!(error.contains("this is no API's route file"), "{error}");
+}
+
+#[test]
+fn migrate_rewrites_old_files_and_nothing_changes_in_meaning() {
+    let api = "# ours
+tollgate: 1 # format
+api: a
+owner: team
+version: { name: v1 }
+upstream: { url: https://o.example.com }
+routes:
+  one:
+    match: GET /{id}
+    headers: { response: { set: { x-a: '{\"a\":1}', x-b: b } } } # {kept}
+";
+    let folder = Folder::new("migrate", api);
+    let read = |file: &str| std::fs::read_to_string(folder.0.join(file)).unwrap();
+    // A link to a route file stays one.
+    std::fs::create_dir_all(folder.0.join("elsewhere")).unwrap();
+    folder.write("elsewhere/b.yaml", &api.replace("api: a", "api: b\nbase: /b"));
+    std::os::unix::fs::symlink("../elsewhere/b.yaml", folder.0.join("routes/b.yaml")).unwrap();
+    let old = folder.0.join("old");
+    std::fs::create_dir_all(&old).unwrap();
+    for file in ["gateway.yaml", "a/v1.yaml", "b.yaml"] {
+        std::fs::write(old.join(file.replace('/', "-")), read(&format!("routes/{file}"))).unwrap();
+    }
+    std::fs::rename(old.join("gateway.yaml"), old.join("gateway.yml")).unwrap();
+
+    let (code, out, _) = folder.run(&["check"]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("routes/a/v1.yaml:2:11: warning: this file is of format 1: braces in"), "{out}");
+
+    let said = "routes/a/v1.yaml: format 1 to 2
+  10:40  {\"a\":1}  ->  {{\"a\":1}}
+routes/b.yaml: format 1 to 2
+  11:40  {\"a\":1}  ->  {{\"a\":1}}
+";
+    let (code, out, error) = folder.run(&["migrate", "--check"]);
+    assert_eq!(
+        (code, out.as_str(), error.as_str()),
+        (Some(1), format!("{said}2 files to rewrite, 1 of format 2 already\n").as_str(), "")
+    );
+    assert_eq!(read("routes/a/v1.yaml"), api);
+    let (code, out, _) = folder.run(&["migrate", "--check", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["ok"], &json["written"]), (Some(1), &false.into(), &false.into()));
+    assert_eq!((&json["format"], &json["unchanged"]), (&2.into(), &1.into()));
+    assert_eq!(
+        json["files"][0],
+        serde_json::json!({ "file": "routes/a/v1.yaml", "from": 1, "to": 2, "changes": [{
+            "line": 10, "column": 40, "length": 9, "key": "routes.one.headers.response.set.x-a",
+            "before": "{\"a\":1}", "after": "{{\"a\":1}}",
+        }] })
+    );
+
+    let (code, out, error) = folder.run(&["migrate"]);
+    assert_eq!(
+        (code, out.as_str(), error.as_str()),
+        (Some(0), format!("{said}2 files rewritten, 1 of format 2 already\n").as_str(), "")
+    );
+    let new = api.replace(": 1 #", ": 2 #").replace("{\"a\":1}", "{{\"a\":1}}");
+    assert_eq!(read("routes/a/v1.yaml"), new);
+    assert_eq!(read("elsewhere/b.yaml"), new.replace("api: a", "api: b\nbase: /b"));
+    assert!(folder.0.join("routes/b.yaml").is_symlink());
+    let beside: Vec<_> = std::fs::read_dir(folder.0.join("routes/a")).unwrap().collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    assert_eq!(folder.run(&["check"]), (Some(0), "ok: dev\n".into(), String::new()));
+    let (code, out, _) = folder.run(&["migrate", "--check"]);
+    assert_eq!((code, out.as_str()), (Some(0), "0 files to rewrite, 3 of format 2 already\n"));
+    let (code, out, error) = folder.run(&["diff", "old", "routes"]);
+    assert_eq!((code, out.as_str()), (Some(0), "no change in meaning: dev\n"), "{error}");
+
+    // One that cannot be rewritten keeps the others as they are.
+    folder.write("routes/a/v1.yaml", api);
+    folder.write("elsewhere/b.yaml", &new.replace(": 2 #", ": 3 #"));
+    let (code, out, error) = folder.run(&["migrate"]);
+    assert!(code == Some(2) && out.is_empty(), "{out}{error}");
+    assert!(error.contains("routes/b.yaml:2:11: 3 is no format that is known here"), "{error}");
+    assert!(error.contains("a newer file needs a newer `tollgate`"), "{error}");
+    assert_eq!(read("routes/a/v1.yaml"), api);
+    let (code, out, _) = folder.run(&["migrate", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["problems"][0]["code"]), (Some(2), &"out-of-range".into()));
 }

@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 /// A clone that goes away with the test, its route files in `routes`.
 struct Clone(PathBuf);
 
-const GATEWAY: &str = "tollgate: 1\nenvironments: [dev, live]\nvariables:\n  origin: { type: url, values: { dev: \"https://d.example\", live: \"https://l.example\" } }\ndefaults: { auth: none }\n";
-const API: &str = "tollgate: 1\napi: a\nowner: team-a\nversion: { name: v1 }\nbase: /a\nupstream: { url: \"${origin}\" }\nlimits: { calm: { rate: 10/s, per: address } }\ndefaults: { limits: [calm] }\nroutes:\n  one: { match: GET / }\n  two: { match: \"GET /{id}\" }\n";
+const GATEWAY: &str = "tollgate: 2\nenvironments: [dev, live]\nvariables:\n  origin: { type: url, values: { dev: \"https://d.example\", live: \"https://l.example\" } }\ndefaults: { auth: none }\n";
+const API: &str = "tollgate: 2\napi: a\nowner: team-a\nversion: { name: v1 }\nbase: /a\nupstream: { url: \"${origin}\" }\nlimits: { calm: { rate: 10/s, per: address } }\ndefaults: { limits: [calm] }\nroutes:\n  one: { match: GET / }\n  two: { match: \"GET /{id}\" }\n";
 
 impl Clone {
     fn new(name: &str) -> Self {
@@ -222,7 +222,7 @@ fn check_of_a_change_shows_what_concerns_it() {
     // The gateway file concerns everybody; problems stand under their owners.
     clone.write(
         "routes/gateway.yaml",
-        &GATEWAY.replace("tollgate: 1", "tollgate: 1\nowner: platform\nname: 9"),
+        &GATEWAY.replace("tollgate: 2", "tollgate: 2\nowner: platform\nname: 9"),
     );
     let (code, out, _) = clone.run(&["check", "--changed"]);
     assert_eq!(code, Some(1));

@@ -20,7 +20,7 @@ use tollgate::config::problem::{self, Severity};
 use tollgate::config::{self, Files};
 use tollgate::pipeline::explain::{Explainer, Question};
 
-const GATEWAY: &str = "tollgate: 1\n";
+const GATEWAY: &str = "tollgate: 2\n";
 
 fn read(texts: &Texts, name: &str) -> Document {
     Document::read(name, texts).unwrap_or_else(|problems| panic!("{}", problem::render(&problems)))
@@ -358,8 +358,8 @@ fn edits_by_hand_survive() {
 fn a_file_made_by_hand_is_adopted() {
     let (document, texts) = document(SHOP);
     for text in [
-        "tollgate: 1\napi: shop\nowner: team\nversion: { name: v1 }\nbase: /v1\nupstream: { url: https://o.test }\ndefaults: { auth: none }\nroutes:\n  list: { match: GET|POST /orders }\n  one:\n    match: GET /orders/{order}\n    deprecated: { since: 2026-01-01 }\n",
-        "{\"tollgate\": 1, \"api\": \"shop\", \"owner\": \"team\", \"version\": {\"name\": \"v1\"}, \"base\": \"/v1\", \"upstream\": {\"url\": \"https://o.test\"}, \"defaults\": {\"auth\": \"none\"}, \"routes\": {\"list\": {\"match\": \"GET|POST /orders\"}, \"one\": {\"match\": \"GET /orders/{order}\", \"deprecated\": {\"since\": \"2026-01-01\"}}}}",
+        "tollgate: 2\napi: shop\nowner: team\nversion: { name: v1 }\nbase: /v1\nupstream: { url: https://o.test }\ndefaults: { auth: none }\nroutes:\n  list: { match: GET|POST /orders }\n  one:\n    match: GET /orders/{order}\n    deprecated: { since: 2026-01-01 }\n",
+        "{\"tollgate\": 2, \"api\": \"shop\", \"owner\": \"team\", \"version\": {\"name\": \"v1\"}, \"base\": \"/v1\", \"upstream\": {\"url\": \"https://o.test\"}, \"defaults\": {\"auth\": \"none\"}, \"routes\": {\"list\": {\"match\": \"GET|POST /orders\"}, \"one\": {\"match\": \"GET /orders/{order}\", \"deprecated\": {\"since\": \"2026-01-01\"}}}}",
     ] {
         let adopted = imported(&document, Some(text), &options());
         assert_eq!(what(&adopted.changes), [("linked", "list"), ("linked", "one")], "{}", adopted.text);

@@ -30,7 +30,7 @@ const RATE: u64 = 5;
 const SLIDING: u64 = 12;
 
 const ROUTES: &str = "
-tollgate: 1
+tollgate: 2
 api: sim
 owner: team
 version: { name: v1 }
@@ -340,7 +340,7 @@ fn run(seed: u64, plan: &[u8]) -> Vec<(u64, u16, String)> {
 
 #[test]
 fn limits_hold_whatever_happens() {
-    let files = Files::new([("routes/gateway.yaml", "tollgate: 1\n"), ("routes/sim/v1.yaml", ROUTES)]);
+    let files = Files::new([("routes/gateway.yaml", "tollgate: 2\n"), ("routes/sim/v1.yaml", ROUTES)]);
     let plan =
         config::compile_files(&files, "dev").unwrap_or_else(|all| panic!("{}", problem::render(&all))).plan;
     let only = std::env::var("SIM_SEED").ok().map(|seed| seed.parse().expect("SIM_SEED is a number"));

@@ -7,7 +7,7 @@ use tollgate::config::{Files, problem};
 use tollgate::suite::{self, Choice, Report};
 
 const GATEWAY: &str = r#"
-tollgate: 1
+tollgate: 2
 environments: [dev, production]
 issuers:
   people:
@@ -34,7 +34,7 @@ fixtures:
 "#;
 
 const API: &str = r#"
-tollgate: 1
+tollgate: 2
 api: shop
 owner: team
 version: { name: v1 }

@@ -68,21 +68,48 @@ impl Compile {
     }
 }
 
-/// Writes beside `path` and renames, so that whoever watches never reads half a plan.
+/// Writes beside `path` and renames, so that whoever watches never reads half a file.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+    replace_all(&[(path.to_path_buf(), bytes)]).map_err(|(_, error)| error)
+}
+
+/// The same with several files: they are all written before the first is renamed. Gives the file that cannot be written.
+pub(crate) fn replace_all(files: &[(PathBuf, &[u8])]) -> Result<(), (PathBuf, std::io::Error)> {
+    let mut written: Vec<(PathBuf, &Path)> = Vec::new();
+    let mut done = Ok(());
+    for (path, bytes) in files {
+        let beside = beside(path);
+        done = done.and_then(|()| write(&beside, path, bytes).map_err(|error| (path.clone(), error)));
+        written.push((beside, path));
     }
+    for (beside, path) in &written {
+        done = done.and_then(|()| std::fs::rename(beside, path).map_err(|error| (path.to_path_buf(), error)));
+        if done.is_err() {
+            let _ = std::fs::remove_file(beside);
+        }
+    }
+    done
+}
+
+/// A name beside a file.
+fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // Two commands at once are rare, and the clock tells them apart; as wasm there is no process id.
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     name.push(format!(".{}.tmp", since.as_nanos()));
-    let beside = path.with_file_name(name);
-    let written = std::fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    path.with_file_name(name)
+}
+
+/// Writes what is to stand in the place of `path`, whose permissions it keeps.
+fn write(beside: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
     }
-    written
+    let mut file = std::fs::File::create(beside)?;
+    if let Ok(metadata) = std::fs::metadata(path) {
+        // WASI has none.
+        let _ = file.set_permissions(metadata.permissions());
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
 }

@@ -14,6 +14,7 @@ mod git;
 mod import;
 mod init;
 mod manual;
+mod migrate;
 mod output;
 mod test;
 mod token;
@@ -65,6 +66,7 @@ enum Command {
     Init(init::Init),
     Test(test::Test),
     Import(import::Import),
+    Migrate(migrate::Migrate),
     Token(token::Token),
     Verify(verify::Verify),
     Why(why::Why),
@@ -95,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Init(init) => init.run(),
         Command::Test(test) => test.run(),
         Command::Import(import) => import.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Token(token) => token.run(),
         Command::Verify(verify) => verify.run(),
         Command::Why(why) => why.run(),

@@ -7,10 +7,14 @@
 pub mod cases;
 mod de;
 mod deploy;
+mod edit;
+mod emit;
+pub mod format;
 mod load;
 pub mod openapi;
 pub mod problem;
 mod reference;
+mod scalar;
 pub mod schema;
 pub mod settings;
 pub mod structure;
@@ -199,7 +203,10 @@ impl Sources {
                     [] | [_] => "this file is missing".into(),
                     [_, others @ ..] => format!("this file is missing, here and in {}", others.join(", ")),
                 },
-                help: Some("make it, with `tollgate: 1`; it holds what all APIs share".into()),
+                help: Some(format!(
+                    "make it, with `tollgate: {}`; it holds what all APIs share",
+                    format::CURRENT
+                )),
                 environments: Vec::new(),
                 excerpt: String::new(),
                 owner: String::new(),
@@ -263,6 +270,7 @@ fn run(
     let api_schema = schema::api();
     let mut gateway_file: Option<GatewayFile> = None;
     let mut apis: Vec<(usize, ApiFile)> = Vec::new();
+    let mut old = Vec::new();
     for (index, file) in files.iter_mut().enumerate() {
         let (mut findings, mut known) = (Vec::new(), true);
         if index == gateway {
@@ -274,11 +282,14 @@ fn run(
                     }
                 }
             }
-            findings.extend(structure::check(&gateway_schema, &file.tree));
         } else {
             known = variables.substitute(&mut file.tree, &mut findings);
-            findings.extend(structure::check(&api_schema, &file.tree));
         }
+        if let Some(Finding { span, code, message, help }) = format::upgrade(&mut file.tree) {
+            old.push(problem(Severity::Warning, code, file, span, message, help));
+        }
+        let schema = if index == gateway { &gateway_schema } else { &api_schema };
+        findings.extend(structure::check(schema, &file.tree));
         if findings.is_empty() && known {
             // The check of the structure should have said it, and better.
             let untyped = |error: de::Error| Finding {
@@ -305,6 +316,7 @@ fn run(
         }
     }
     let structured = problems.is_empty();
+    problems.append(&mut old);
     let Some(gateway_file) = gateway_file else {
         sort(&mut problems);
         return (None, problems);

@@ -7,7 +7,7 @@ use crate::policy::timeout::Timeout;
 use proptest::prelude::*;
 
 const GATEWAY: &str = r#"
-tollgate: 1
+tollgate: 2
 environments: [dev, production]
 variables:
   hosts: { type: host, values: { dev: "*", production: API.example.com } }
@@ -35,7 +35,7 @@ defaults:
 "#;
 
 const API: &str = r#"
-tollgate: 1
+tollgate: 2
 api: orders
 owner: team
 version: { name: v2 }
@@ -191,10 +191,10 @@ fn targets_and_failover() {
 
 #[test]
 fn json_means_the_same_as_yaml() {
-    let yaml = "tollgate: 1\napi: a\nowner: t\nversion: {name: v1}\ndefaults: {auth: none}\nupstream: {url: https://o.example}\nroutes: {one: {match: GET /}}\n";
-    let json = r#"{"tollgate": 1, "api": "a", "owner": "t", "version": {"name": "v1"},
+    let yaml = "tollgate: 2\napi: a\nowner: t\nversion: {name: v1}\ndefaults: {auth: none}\nupstream: {url: https://o.example}\nroutes: {one: {match: GET /}}\n";
+    let json = r#"{"tollgate": 2, "api": "a", "owner": "t", "version": {"name": "v1"},
 	"defaults": {"auth": "none"}, "upstream": {"url": "https://o.example"}, "routes": {"one": {"match": "GET /"}}}"#;
-    let gateway = ("routes/gateway.yaml", "tollgate: 1");
+    let gateway = ("routes/gateway.yaml", "tollgate: 2");
     let mut plans = [("routes/a.yaml", yaml), ("routes/a.json", json)].map(|file| {
         let mut compiled = compile_files(&Files::new([gateway, file]), "dev").unwrap();
         // Only the places differ.
@@ -209,7 +209,7 @@ fn json_means_the_same_as_yaml() {
 
 #[test]
 fn problems_are_the_same_in_json() {
-    let files = Files::new([("routes/gateway.yaml", "tollgate: 1\nlimit: {}\n")]);
+    let files = Files::new([("routes/gateway.yaml", "tollgate: 2\nlimit: {}\n")]);
     let (_, problems) = check(&files, None, false);
     let json = serde_json::to_value(&problems).unwrap();
     let expected = serde_json::json!([{
@@ -222,7 +222,7 @@ fn problems_are_the_same_in_json() {
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
-    let files = Files::new([("routes/gateway.yaml", "tollgate: 1\n\"\\e[2Jx\": 1\nname: \"a\\e[2J\"\n")]);
+    let files = Files::new([("routes/gateway.yaml", "tollgate: 2\n\"\\e[2Jx\": 1\nname: \"a\\e[2J\"\n")]);
     let text = problem::render(&check(&files, None, false).1);
     assert!(text.contains("unknown key") && !text.contains('\u{1b}'), "{text:?}");
 }

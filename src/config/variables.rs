@@ -113,24 +113,24 @@ impl Variables {
         at: Span,
         findings: &mut Vec<Finding>,
     ) -> Option<(Value, Option<String>)> {
+        let Some(pieces) = pieces(text) else {
+            let help = Some("close it with `}`, or write `$${` for a literal `${`".into());
+            findings.push(finding("bad-variable", at, "a `${` is not closed".into(), help));
+            return None;
+        };
+        let alone = pieces.len() == 1;
         let mut out = String::new();
-        let mut rest = text;
         let mut last = None;
-        while let Some((before, after)) = rest.split_once("${") {
-            if let Some(before) = before.strip_suffix('$') {
-                out.push_str(before);
-                out.push_str("${");
-                rest = after;
-                continue;
-            }
-            out.push_str(before);
-            let Some((name, after)) = after.split_once('}') else {
-                let help = Some("close it with `}`, or write `$${` for a literal `${`".into());
-                findings.push(finding("bad-variable", at, "a `${` is not closed".into(), help));
-                return None;
+        for piece in pieces {
+            let name = match piece {
+                Piece::Literal(text) => {
+                    out.push_str(&text);
+                    continue;
+                }
+                Piece::Variable(name) => name,
             };
+            self.used.insert(name.to_owned());
             let Some(value) = self.values.get(name) else {
-                self.used.insert(name.to_owned());
                 if self.unset.contains(name) {
                     return None;
                 }
@@ -146,9 +146,8 @@ impl Variables {
                 ));
                 return None;
             };
-            self.used.insert(name.to_owned());
             last = Some(name.to_owned());
-            if out.is_empty() && before.is_empty() && after.is_empty() && rest.len() == text.len() {
+            if alone {
                 return Some((value.clone(), last));
             }
             match value {
@@ -157,11 +156,50 @@ impl Variables {
                 Value::Bool(value) => out.push_str(&value.to_string()),
                 _ => {}
             }
-            rest = after;
         }
-        out.push_str(rest);
         Some((Value::Text(out), last))
     }
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<'t> {
+    /// What stands for itself, never empty.
+    Literal(String),
+    /// The name of a variable.
+    Variable(&'t str),
+}
+
+/// The parts of a text; `None` if a `${` is not closed.
+pub fn pieces(text: &str) -> Option<Vec<Piece<'_>>> {
+    let (mut pieces, mut literal) = (Vec::new(), String::new());
+    let end = |literal: &mut String, pieces: &mut Vec<Piece<'_>>| {
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(std::mem::take(literal)));
+        }
+    };
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            literal.push_str(before);
+            literal.push_str("${");
+            rest = after;
+            continue;
+        }
+        literal.push_str(before);
+        end(&mut literal, &mut pieces);
+        let (name, after) = after.split_once('}')?;
+        pieces.push(Piece::Variable(name));
+        rest = after;
+    }
+    literal.push_str(rest);
+    end(&mut literal, &mut pieces);
+    Some(pieces)
+}
+
+/// How a literal part is written.
+pub fn escaped(literal: &str) -> String {
+    literal.replace("${", "$${")
 }
 
 fn finding(code: &'static str, span: Span, message: String, help: Option<String>) -> Finding {

@@ -50,7 +50,7 @@ fn files(seed: u64, suffix: &str) -> Files {
         });
         list.join("\n")
     };
-    let mut gateway = format!("tollgate: 1\n# seed {seed}\n");
+    let mut gateway = format!("tollgate: 2\n# seed {seed}\n");
     let names: Vec<&str> = DEFINITIONS.iter().map(|(name, _)| *name).collect();
     let order = shuffled(&names);
     for name in order.lines() {
@@ -59,7 +59,7 @@ fn files(seed: u64, suffix: &str) -> Files {
     }
     gateway.push_str("defaults: { auth: { jwt: @people }, limits: [calm], cors: @web, https: true }\n");
     let mut api = format!(
-        "routes:\n{}\nbase: /a/v1\nupstream: @one\napi: a\nversion: {{ name: v1 }}\nowner: team\nhosts: [api.example]\ntollgate: 1\n",
+        "routes:\n{}\nbase: /a/v1\nupstream: @one\napi: a\nversion: {{ name: v1 }}\nowner: team\nhosts: [api.example]\ntollgate: 2\n",
         shuffled(ROUTES)
     );
     for text in [&mut gateway, &mut api] {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tollgate::config::{self, Files};
 
 /// Environments and what stands in gateway.yaml.
-const GATEWAY: &str = "tollgate: 1
+const GATEWAY: &str = "tollgate: 2
 environments: [dev, staging, production]
 variables:
   api_host: { type: host, values: { dev: localhost, staging: api.staging.acme.dev, production: api.acme.dev } }
@@ -31,7 +31,7 @@ fn files(count: usize, each: usize) -> Files {
     for file in 0..count {
         let team = file % 12;
         let mut text = format!(
-            "tollgate: 1\napi: api{file}\nowner: team{team}\nversion: {{ name: v1 }}\nhosts: [\"${{api_host}}\", \"*.tenants.acme.dev\"]\nbase: /team{team}/api{file}\nupstream: origin\nroutes:\n"
+            "tollgate: 2\napi: api{file}\nowner: team{team}\nversion: {{ name: v1 }}\nhosts: [\"${{api_host}}\", \"*.tenants.acme.dev\"]\nbase: /team{team}/api{file}\nupstream: origin\nroutes:\n"
         );
         for route in 0..each {
             let line = match route % 10 {

@@ -37,7 +37,7 @@ export const PATHS = {
 export function routeFiles(origin, jwk) {
   const files = /** @type {Record<string, string>} */ ({
     "gateway.yaml": `
-tollgate: 1
+tollgate: 2
 issuers:
   bench:
     issuer: https://issuer.bench.invalid
@@ -63,7 +63,7 @@ defaults: { auth: none, cors: web, timeout: { headers: 5s, total: 10s } }
     }
     for (let n = routes.length; n < EACH; n++) routes.push(`  route${n}: { match: "GET /resource${n}/{id}/part/{part}" }`);
     const limits = api === 0 ? "limits:\n  plenty: { rate: 1000000/s, burst: 1000000, per: route }\n  none-left: { quota: 1/month, per: route }\n" : "";
-    files[`${name}/v1.yaml`] = `tollgate: 1\napi: ${name}\nowner: bench\nversion: { name: v1 }\nbase: /${name}/v1\nupstream: origin\n${limits}routes:\n${routes.join("\n")}\n`;
+    files[`${name}/v1.yaml`] = `tollgate: 2\napi: ${name}\nowner: bench\nversion: { name: v1 }\nbase: /${name}/v1\nupstream: origin\n${limits}routes:\n${routes.join("\n")}\n`;
   }
   return files;
 }

@@ -189,10 +189,10 @@ routes: { item: { match: \"GET /{id}\", rewrite: \"/tenants/{tenant}/{id}\" } }
 #[test]
 fn versions_are_asked_for_by_header_query_or_media_type() {
     use tollgate::config::{Files, compile_files};
-    let gateway = "tollgate: 1\ndefaults: { auth: none }\n";
+    let gateway = "tollgate: 2\ndefaults: { auth: none }\n";
     let file = |name: &str, rest: &str| {
         format!(
-            "tollgate: 1\napi: shop\nowner: t\nversion: {{ name: {name}, {rest} }}\nbase: /shop\nupstream: {{ url: \"https://{name}.internal\" }}\nroutes: {{ item: {{ match: GET /a }} }}\n"
+            "tollgate: 2\napi: shop\nowner: t\nversion: {{ name: {name}, {rest} }}\nbase: /shop\nupstream: {{ url: \"https://{name}.internal\" }}\nroutes: {{ item: {{ match: GET /a }} }}\n"
         )
     };
     for (from, ask) in [

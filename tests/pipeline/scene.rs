@@ -19,7 +19,7 @@ pub const ISSUER: &str = "https://issuer.test";
 
 /// What every gateway file here begins with.
 const GATEWAY: &str = "
-tollgate: 1
+tollgate: 2
 environments: [dev, production]
 issuers:
   people:
@@ -32,7 +32,7 @@ issuers:
 
 /// What every API file here begins with.
 const API: &str = "
-tollgate: 1
+tollgate: 2
 api: shop
 owner: team
 base: /shop

@@ -30,7 +30,7 @@ await gone.stop();
 const place = await scene({
   files: ({ a, b }) => ({
     "s/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: s
 owner: tests
 version: { name: v1 }
@@ -41,7 +41,7 @@ routes:
   canary: { match: "GET /canary/{*rest}", backends: { stable: { upstream: a }, next: { upstream: b } }, canary: { backend: next, from: 2020-01-01, start: 0%, to: 0.01%, over: 1h, header: X-Canary } }
 `,
     "m/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: m
 owner: tests
 version: { name: v1 }

@@ -45,7 +45,7 @@ const origin = await wild((request, response) => {
 const place = await scene({
   files: () => ({
     "c/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: c
 owner: tests
 version: { name: v1 }

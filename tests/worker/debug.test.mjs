@@ -6,7 +6,7 @@ import { startGateway, until } from "./harness.mjs";
 import { scene } from "./scene.mjs";
 
 const FILE = `
-tollgate: 1
+tollgate: 2
 api: d
 owner: team-debug
 version: { name: v1 }

@@ -7,7 +7,7 @@ import { ADMIN_TOKEN, TOP, startGateway, until } from "./harness.mjs";
 import { bearer, scene, token } from "./scene.mjs";
 
 const FILE = `
-tollgate: 1
+tollgate: 2
 api: e
 owner: team-events
 version: { name: v1 }

@@ -34,7 +34,7 @@ const stalling = await wild((request, response) => {
 const place = await scene({
   files: () => ({
     "f/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: f
 owner: tests
 version: { name: v1 }

@@ -8,7 +8,7 @@ import { APP, scene } from "./scene.mjs";
 const place = await scene({
   files: () => ({
     "filters/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: filters
 owner: tests
 version: { name: v1 }

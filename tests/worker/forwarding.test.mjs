@@ -11,7 +11,7 @@ import { APP, scene } from "./scene.mjs";
 const place = await scene({
   files: () => ({
     "pass/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: pass
 owner: tests
 version: { name: v1 }

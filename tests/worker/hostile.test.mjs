@@ -8,7 +8,7 @@ import { scene, token } from "./scene.mjs";
 const place = await scene({
   files: () => ({
     "open/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: open
 owner: tests
 version: { name: v1 }

@@ -12,7 +12,7 @@ import { bearer, scene, token } from "./scene.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const routes = () => ({
   "l/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: l
 owner: tests
 version: { name: v1 }

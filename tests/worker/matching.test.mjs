@@ -7,7 +7,7 @@ const place = await scene({
   gateway: { cfBlobHeader: "x-cf" },
   files: () => ({
     "m/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: m
 owner: tests
 version: { name: v1 }
@@ -26,7 +26,7 @@ routes:
     "versions/v1.yaml": version("v1", "default: true"),
     "versions/v2.yaml": version("v2", "values: [v2, '2']"),
     "tenants/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: tenants
 owner: tests
 version: { name: v1 }
@@ -44,7 +44,7 @@ after(() => place.stop());
 /** @param {string} name @param {string} rest */
 function version(name, rest) {
   return `
-tollgate: 1
+tollgate: 2
 api: versions
 owner: tests
 version: { name: ${name}, from: { header: Api-Version }, ${rest} }

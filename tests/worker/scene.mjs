@@ -53,7 +53,7 @@ export async function scene({ files, jwks = () => JSON.stringify({ keys: [PUBLIC
 /** @param {string} a @param {string} b */
 const shared = (a, b) => ({
   "gateway.yaml": `
-tollgate: 1
+tollgate: 2
 events: { sample: 1 }
 issuers:
   tests:

@@ -37,7 +37,7 @@ const origin = await wild(async (request, response) => {
 const place = await scene({
   files: () => ({
     "s/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: s
 owner: tests
 version: { name: v1 }

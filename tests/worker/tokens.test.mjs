@@ -61,12 +61,12 @@ const jwks = (/** @type {string} */ path, more = "") => `{ jwks: "${origin.url}$
 const gateway = await startGateway({
   vars: { SHARED_KEY: SECRET },
   routes: {
-    "gateway.yaml": `tollgate: 1
+    "gateway.yaml": `tollgate: 2
 events: { sample: 1 }
 issuers:
 ${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("held", "ES256", jwks("/held"))}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
 `,
-    "t/v1.yaml": `tollgate: 1
+    "t/v1.yaml": `tollgate: 2
 api: t
 owner: tests
 version: { name: v1 }

@@ -7,7 +7,7 @@ import { APP, bearer, forged, scene, token } from "./scene.mjs";
 const shop = await scene({
   files: () => ({
     "shop/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: shop
 owner: tests
 version: { name: v1 }

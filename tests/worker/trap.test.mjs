@@ -13,7 +13,7 @@ const place = await scene({
   gateway: { build: join(TOP, "build/trap"), entry: join(TOP, "tests/worker/outage.mjs") },
   files: () => ({
     "t/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: t
 owner: tests
 version: { name: v1 }

@@ -21,7 +21,7 @@ const { port } = /** @type {import("node:net").AddressInfo} */ (server.address()
 const place = await scene({
   files: () => ({
     "ws/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: ws
 owner: tests
 version: { name: v1 }

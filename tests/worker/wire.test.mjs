@@ -20,7 +20,7 @@ const plain = await bytes((path, socket) => {
 const place = await scene({
   files: () => ({
     "w/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: w
 owner: tests
 version: { name: v1 }
@@ -271,8 +271,8 @@ test("an upstream may be a service binding", async () => {
   const bound = await startGateway({
     services: { ORIGIN: origin.address },
     routes: {
-      "gateway.yaml": "tollgate: 1\n",
-      "s/v1.yaml": "tollgate: 1\napi: s\nowner: tests\nversion: { name: v1 }\nbase: /s\nupstream: { via: \"binding:ORIGIN\" }\ndefaults: { auth: none }\nroutes:\n  any: { match: \"ANY /{*rest}\" }\n",
+      "gateway.yaml": "tollgate: 2\n",
+      "s/v1.yaml": "tollgate: 2\napi: s\nowner: tests\nversion: { name: v1 }\nbase: /s\nupstream: { via: \"binding:ORIGIN\" }\ndefaults: { auth: none }\nroutes:\n  any: { match: \"ANY /{*rest}\" }\n",
     },
   });
   try {
@@ -287,8 +287,8 @@ test("a service binding that is not there costs a 502 or 503, not a 500", async 
   const bound = await startGateway({
     services: { ORIGIN: origin.address }, without: ["ORIGIN"],
     routes: {
-      "gateway.yaml": "tollgate: 1\n",
-      "s/v1.yaml": "tollgate: 1\napi: s\nowner: tests\nversion: { name: v1 }\nbase: /s\nupstream: { via: \"binding:ORIGIN\" }\ndefaults: { auth: none }\nroutes:\n  any: { match: \"ANY /{*rest}\" }\n",
+      "gateway.yaml": "tollgate: 2\n",
+      "s/v1.yaml": "tollgate: 2\napi: s\nowner: tests\nversion: { name: v1 }\nbase: /s\nupstream: { via: \"binding:ORIGIN\" }\ndefaults: { auth: none }\nroutes:\n  any: { match: \"ANY /{*rest}\" }\n",
     },
   });
   try {

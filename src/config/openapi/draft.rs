@@ -1,11 +1,12 @@
 //! What a document's operations become as routes, before they are written or merged into a file.
 
 use super::document::Document;
-use super::emit::{self, Entry, Item};
 use super::model::{Operation, Security, Server, Where};
 use super::paths::{self, Carried, Shape};
 use super::security::{self, Decision, Rule, Scopes};
 use super::{ImportOptions, names};
+use crate::config::emit::{self, Entry, Item};
+use crate::config::format;
 use crate::config::problem::{Problem, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -310,7 +311,7 @@ fn head(draft: &mut Draft, document: &Document, options: &ImportOptions, base: &
             "# Import it again when the document changes: `match` and `operation` follow it, routes are added for new".into(),
             "# operations, and all else, comments included, stays as you made it.".into(),
         ],
-        ..Entry::new("tollgate", Item::Bare("1".into()))
+        ..Entry::new("tollgate", Item::Bare(format::CURRENT.to_string()))
     });
     head.push(Entry::text("api", &options.api));
     head.push(Entry::text("owner", &options.owner));

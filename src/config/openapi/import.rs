@@ -3,11 +3,12 @@
 use super::ImportOptions;
 use super::document::Document;
 use super::draft::{self, Draft, RouteDraft};
-use super::edit::Editor;
-use super::emit::{self, Entry, Item};
 use super::merge::Merge;
 use super::security::Rule;
 use super::served::{self, Bases, Served, served};
+use crate::config::edit::Editor;
+use crate::config::emit::{self, Entry, Item};
+use crate::config::format;
 use crate::config::problem::{Problem, Severity, Span};
 use crate::config::tree::{self, Node, Value};
 use serde::Serialize;
@@ -134,6 +135,9 @@ impl<'t> Old<'t> {
                 "this is no API's route file".into(),
                 help,
             ));
+        }
+        if let Err(finding) = format::of(&tree) {
+            return Err(broken(finding.span, finding.message, finding.help));
         }
         let routes =
             tree.get("routes").map(Node::entries).unwrap_or_default().iter().map(|(key, node)| OldRoute {

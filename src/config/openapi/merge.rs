@@ -2,10 +2,10 @@
 
 use super::document::Document;
 use super::draft::{self, Draft, RouteDraft};
-use super::edit::{Editor, Ranged};
-use super::emit::{self, Entry, Item};
 use super::import::{Change, Old, OldRoute, change};
 use super::served::Bases;
+use crate::config::edit::{Editor, Ranged};
+use crate::config::emit::{self, Entry, Item};
 use crate::config::tree::Node;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

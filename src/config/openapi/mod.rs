@@ -7,8 +7,6 @@
 pub mod document;
 mod draft;
 mod drift;
-mod edit;
-mod emit;
 mod import;
 mod json;
 pub mod library;

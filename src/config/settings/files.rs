@@ -1,14 +1,16 @@
 //! The two kinds of files.
 
 use super::*;
+use crate::config::format;
 use crate::config::units::{Date, Host, Link};
 use indexmap::IndexMap;
 
 /// `routes/gateway.yaml`: what all APIs share.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct GatewayFile {
-    /// Version of the file format: 1.
-    #[schemars(range(min = 1, max = 1), extend("x-help" = "this command reads format 1; a newer file needs a newer `tollgate`"))]
+    /// Version of the file format: 2. A file of format 1 means what it did, and `tollgate migrate` rewrites it: see
+    /// [docs/formats.md](formats.md).
+    #[schemars(range(min = format::CURRENT, max = format::CURRENT), extend("x-help" = format::HELP))]
     pub tollgate: u32,
     /// Name of the gateway in `Via`, `Cache-Status` and `Proxy-Status`. Default: `tollgate`.
     #[schemars(length(min = 1, max = 64))]
@@ -60,8 +62,9 @@ pub struct GatewayFile {
 /// `routes/<api>/<version>.yaml`: one version of one API.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ApiFile {
-    /// Version of the file format: 1.
-    #[schemars(range(min = 1, max = 1), extend("x-help" = "this command reads format 1; a newer file needs a newer `tollgate`"))]
+    /// Version of the file format: 2. A file of format 1 means what it did, and `tollgate migrate` rewrites it: see
+    /// [docs/formats.md](formats.md).
+    #[schemars(range(min = format::CURRENT, max = format::CURRENT), extend("x-help" = format::HELP))]
     pub tollgate: u32,
     /// Name of the API.
     pub api: String,

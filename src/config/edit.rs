@@ -1,8 +1,11 @@
 //! Changes to a route file that leave the rest of its text as it is, comments and blank lines included.
 
 use super::emit::{self, Entry, Item, Style};
-use saphyr_parser::{Event, Parser, Span};
+use super::scalar;
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Deepest nesting; the file was read by the tree's reader before, which has the same.
 const MAX_DEPTH: usize = 64;
@@ -19,10 +22,12 @@ pub struct Ranged {
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// A text, a number, an alias.
-    Scalar,
-    /// A list.
-    List,
+    /// A text or a number, and how it is written.
+    Scalar(ScalarStyle),
+    /// What stands at an anchor.
+    Alias(Rc<Ranged>),
+    /// A list, with its items.
+    List(Vec<Ranged>),
     /// A mapping.
     Map {
         /// In braces.
@@ -79,7 +84,7 @@ impl<'t> Editor<'t> {
         } else {
             text.char_indices().map(|(at, _)| at).chain([text.len()]).collect()
         };
-        let mut reader = Reader { parser: Parser::new_from_str(text), text, bytes };
+        let mut reader = Reader { parser: Parser::new_from_str(text), text, bytes, anchors: HashMap::new() };
         loop {
             match reader.next()? {
                 (Event::StreamStart | Event::DocumentStart(_), _) => {}
@@ -111,6 +116,20 @@ impl<'t> Editor<'t> {
             text.insert(0, ' ');
         }
         self.edits.push((value.at.clone(), text));
+    }
+
+    /// Adds to a text that reads as `old` what it lacks to read as `new`, and leaves quotes, escapes and folds as they
+    /// are. `false` where that cannot be.
+    pub fn complete(&mut self, value: &Ranged, old: &str, new: &str) -> bool {
+        let raw = self.text.get(value.at.clone()).unwrap_or_default();
+        let Kind::Scalar(style) = value.kind else { return false };
+        let Some(missing) = scalar::missing(raw, style, old, new) else { return false };
+        let start = value.at.start;
+        self.edits.extend(missing.into_iter().map(|(at, text)| {
+            let at = start.saturating_add(at);
+            (at..at, text)
+        }));
+        true
     }
 
     /// Adds an entry to a mapping, after its member number `after`, or as its last.
@@ -263,6 +282,7 @@ struct Reader<'t> {
     text: &'t str,
     /// Offset of each character; empty where all are of one byte.
     bytes: Vec<usize>,
+    anchors: HashMap<usize, Rc<Ranged>>,
 }
 
 impl<'t> Reader<'t> {
@@ -290,17 +310,30 @@ impl<'t> Reader<'t> {
         }
         let deeper = depth.saturating_add(1);
         let mut at = self.range(&span);
-        match event {
-            Event::Scalar(..) | Event::Alias(_) => Some(Ranged { at, kind: Kind::Scalar }),
-            Event::SequenceStart(..) => loop {
-                let (event, span) = self.next()?;
-                if event == Event::SequenceEnd {
-                    at.end = at.end.max(self.closing(&span));
-                    return Some(Ranged { at, kind: Kind::List });
+        let (kind, anchor) = match event {
+            Event::Alias(anchor) => (Kind::Alias(Rc::clone(self.anchors.get(&anchor)?)), 0),
+            Event::Scalar(_, style, anchor, _) => {
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                self.pass(anchor, block, &mut at);
+                (Kind::Scalar(style), anchor)
+            }
+            Event::SequenceStart(anchor, _) => {
+                self.pass(anchor, false, &mut at);
+                let mut items = Vec::new();
+                loop {
+                    let (event, span) = self.next()?;
+                    if event == Event::SequenceEnd {
+                        at.end = at.end.max(self.closing(&span));
+                        break;
+                    }
+                    let item = self.value(event, span, deeper)?;
+                    at.end = at.end.max(item.at.end);
+                    items.push(item);
                 }
-                at.end = at.end.max(self.value(event, span, deeper)?.at.end);
-            },
-            Event::MappingStart(..) => {
+                (Kind::List(items), anchor)
+            }
+            Event::MappingStart(anchor, _) => {
+                self.pass(anchor, false, &mut at);
                 let flow = self.text.get(at.start..)?.starts_with('{');
                 let mut members = Vec::new();
                 loop {
@@ -308,7 +341,7 @@ impl<'t> Reader<'t> {
                     let name = match event {
                         Event::MappingEnd => {
                             at.end = at.end.max(self.closing(&span));
-                            return Some(Ranged { at, kind: Kind::Map { flow, members } });
+                            break;
                         }
                         Event::Scalar(name, ..) => name.into_owned(),
                         _ => return None,
@@ -325,9 +358,33 @@ impl<'t> Reader<'t> {
                     at.end = at.end.max(value.at.end).max(key.end);
                     members.push(Member { name, key, value });
                 }
+                (Kind::Map { flow, members }, anchor)
             }
-            _ => None,
+            _ => return None,
+        };
+        let value = Ranged { at, kind };
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::new(value.clone()));
         }
+        Some(value)
+    }
+
+    /// Lets the text of a value that has an anchor begin behind it, as that of others does: with the first character of
+    /// its content, below the line that says how a block is written.
+    fn pass(&self, anchor: usize, block: bool, at: &mut Range<usize>) {
+        if anchor == 0 {
+            return;
+        }
+        let whole = self.text.get(at.clone()).unwrap_or_default();
+        let mut rest = whole.trim_start_matches(|c: char| !c.is_whitespace()).trim_start();
+        let below = |text: &'t str| text.split_once('\n').map_or("", |(_, below)| below.trim_start());
+        if block {
+            rest = below(rest);
+        }
+        while !block && rest.starts_with('#') {
+            rest = below(rest);
+        }
+        at.start = at.end.saturating_sub(rest.len());
     }
 
     /// Where a closing bracket ends; the beginning of the text, and so nothing, for a block's end.
