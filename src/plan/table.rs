@@ -1,7 +1,7 @@
 //! The rules of one API as a tree that is searched as it lies in the plan: nothing is built when an isolate starts.
 //!
-//! A node stands for the elements of a path so far. Its children are found by literal text, by text around a parameter,
-//! or by a parameter alone, in this order; so a search from the root meets what fits a path in the order of
+//! A node stands for the elements of a path so far. Its children are found by literal text, then by the text around a
+//! parameter, most of it first and none last; so a search from the root meets what fits a path in the order of
 //! [`super::rule`]. All texts lie in one, all lists in flat ones: decoding costs a few allocations, not one for each
 //! node.
 
@@ -57,8 +57,6 @@ pub struct Node {
     pub literals: Run,
     /// Children by text around a parameter, in [`Table::affixes`].
     pub affixes: Run,
-    /// The child for any element that is not empty; 0 for none.
-    pub param: u32,
     /// Rules whose path ends here, in [`Table::leaves`].
     pub exact: Run,
     /// Rules with a catch-all here.

@@ -1,11 +1,10 @@
 //! Why each rule that a request could have meant was taken or not. Slow: for explain, not for requests.
 
-use super::asked::{Asked, Ready};
-use super::host::{Kind, kind};
+use super::asked::Asked;
 use super::walk::{Methods, Rank};
 use super::{Router, Unusable};
-use crate::plan::Slash;
-use crate::plan::rule::{Pattern, Rule};
+use crate::plan::rule::Rule;
+use std::collections::HashMap;
 
 /// A rule that a request's path fits, on its host or another.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,38 +50,33 @@ impl Router {
     /// # Errors
     /// A part of the plan that cannot be used.
     pub fn candidates(&self, asked: &Asked<'_, '_>) -> Result<Vec<Candidate>, Unusable> {
+        let mut levels: HashMap<u32, usize> = HashMap::new();
+        for (depth, level) in self.levels.of(asked.host).enumerate() {
+            for (api, _) in level.apis(asked.path) {
+                levels.entry(api).or_insert(depth);
+            }
+        }
         // Candidates that fit, with level and rank, for the order among them.
         let mut fitting: Vec<((usize, Rank), Candidate)> = Vec::new();
         let mut others = Vec::new();
         for (api, index) in self.plan.shared().apis.iter().zip(0_u32..) {
-            let Some(below) = below(asked.path, &api.base) else { continue };
-            let Some((table, _, path)) = self.below(index, below)? else { continue };
-            let level = api.hosts.iter().filter_map(|pattern| specificity(pattern, asked.host)).min();
-            let level = if api.hosts.is_empty() { Some(usize::MAX) } else { level };
-            let methods = Methods::of(table, asked.method, api.matching.head);
-            for brief in &table.rules {
-                let rule = self.plan.rule(brief.rule).map_err(Unusable::Load)?;
-                let ready = Ready::new(rule).map_err(Unusable::Regex)?;
-                let fits = match &ready.path {
-                    Some(regex) => regex.is_match(path),
-                    None => fits(&ready.rule.path, path, api.matching.slash == Slash::Ignored),
-                };
-                if !fits {
-                    continue;
-                }
-                let failing = ready.failing(asked);
-                let mut candidate =
-                    Candidate { api: index, index: brief.rule, rule: ready.rule, verdict: Verdict::Host };
-                match (level, methods.class(brief), failing) {
+            let below = asked.path.strip_prefix(api.base.as_str());
+            let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
+            let walk = below.map_or(Ok(None), |below| self.walk(index, below))?;
+            let Some(walk) = walk else { continue };
+            let methods = Methods::of(walk.table, asked.method, api.matching.head);
+            for brief in walk.fitting()? {
+                let ready = self.ready(brief)?;
+                let candidate =
+                    |verdict| Candidate { api: index, index: brief.rule, rule: ready.rule.clone(), verdict };
+                match (levels.get(&index), methods.class(brief), ready.failing(asked)) {
+                    (None, ..) => others.push(candidate(Verdict::Host)),
+                    (_, None, _) => others.push(candidate(Verdict::Method)),
+                    (_, _, Some(condition)) => others.push(candidate(Verdict::Condition(condition))),
                     (Some(level), Some(class), None) => {
-                        fitting.push(((level, (brief.place, class, brief.order)), candidate));
-                        continue;
+                        fitting.push(((*level, (brief.place, class, brief.order)), candidate(Verdict::Won)));
                     }
-                    (Some(_), None, _) => candidate.verdict = Verdict::Method,
-                    (Some(_), _, Some(condition)) => candidate.verdict = Verdict::Condition(condition),
-                    (None, ..) => {}
                 }
-                others.push(candidate);
             }
         }
         fitting.sort_by_key(|(rank, _)| *rank);
@@ -123,59 +117,4 @@ fn lesser(first: &Rule, rule: &Rule) -> Verdict {
     } else {
         Verdict::LowerPriority
     }
-}
-
-/// How specific a host pattern is for a host that it fits; smaller is more specific.
-fn specificity(pattern: &str, host: &str) -> Option<usize> {
-    let below = |suffix: &str| host.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('.'));
-    match kind(pattern) {
-        Kind::Exact(name) => (name == host).then_some(0),
-        Kind::Label(_, suffix) => below(suffix).filter(|label| !label.contains('.')).map(|_| 1),
-        Kind::Wildcard(suffix) => below(suffix).map(|labels| labels.split('.').count().saturating_add(1)),
-    }
-}
-
-/// The path below a base, if it lies below it; empty for the base itself.
-fn below<'p>(path: &'p str, base: &str) -> Option<&'p str> {
-    path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Whether a pattern that is no regular expression fits a canonical path below a base, whatever else there is.
-fn fits(pattern: &Pattern, path: &str, slash: bool) -> bool {
-    match pattern {
-        Pattern::Template(template) => {
-            matches(template, path)
-                || slash && path.strip_suffix('/').is_some_and(|path| matches(template, path))
-        }
-        Pattern::Prefix(prefix) => below(path, prefix).is_some(),
-        Pattern::Regex(_) => false,
-    }
-}
-
-/// Whether a template fits a canonical path, whatever else there is.
-pub fn matches(template: &str, path: &str) -> bool {
-    let mut rest = path;
-    for segment in template.split('/').skip(1) {
-        let Some(below) = rest.strip_prefix('/') else { return false };
-        if segment.starts_with("{*") {
-            return !below.is_empty();
-        }
-        let end = below.find('/').unwrap_or(below.len());
-        let Some((actual, tail)) = below.split_at_checked(end) else { return false };
-        let fits = match segment
-            .split_once('{')
-            .and_then(|(before, tail)| Some((before, tail.split_once('}')?.1)))
-        {
-            Some((before, after)) => actual
-                .strip_prefix(before)
-                .and_then(|actual| actual.strip_suffix(after))
-                .is_some_and(|value| !value.is_empty()),
-            None => actual == segment,
-        };
-        if !fits {
-            return false;
-        }
-        rest = tail;
-    }
-    rest.is_empty()
 }

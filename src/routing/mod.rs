@@ -14,7 +14,7 @@ use crate::plan::{Api, BaseForm, Plan, Route, Slash, format::LoadError};
 use asked::Ready;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use walk::{Hit, Methods, Rank, Walk};
+use walk::{Hit, Walk};
 
 pub mod asked;
 mod explain;
@@ -28,7 +28,7 @@ mod tests;
 mod walk;
 
 pub use asked::{Asked, Facts};
-pub use explain::{Candidate, Verdict, matches};
+pub use explain::{Candidate, Verdict};
 use level::Levels;
 
 /// A matched route.
@@ -129,23 +129,20 @@ pub struct Router {
     /// For each API, its table: decoded at the first request that needs it.
     tables: Vec<OnceCell<Result<Table, Unusable>>>,
     /// For each rule with conditions or a regular expression: made ready when first needed.
-    rules: Vec<OnceCell<Option<Rc<Ready>>>>,
-}
-
-/// A hit, and where.
-struct Best<'r, 'p> {
-    api: u32,
-    table: &'r Table,
-    hit: Hit<'p>,
+    rules: Vec<OnceCell<Result<Ready, Unusable>>>,
+    /// Whether any API answers for the other form of a path by a redirect.
+    redirects: bool,
 }
 
 impl Router {
     /// A router that has looked at hosts and base paths, at no rule.
     pub fn new(plan: Rc<Plan>) -> Router {
-        let levels = Levels::new(&plan.shared().apis);
-        let tables = plan.shared().apis.iter().map(|_| OnceCell::new()).collect();
+        let apis = &plan.shared().apis;
+        let levels = Levels::new(apis);
+        let tables = apis.iter().map(|_| OnceCell::new()).collect();
         let rules = (0..plan.rules()).map(|_| OnceCell::new()).collect();
-        Router { plan, levels, tables, rules }
+        let redirects = apis.iter().any(redirects);
+        Router { plan, levels, tables, rules, redirects }
     }
 
     /// The plan.
@@ -160,119 +157,100 @@ impl Router {
     /// # Errors
     /// See [`Miss`].
     pub fn find<'r, 'p>(&'r self, asked: &Asked<'p, '_>) -> Result<Found<'r, 'p>, Miss> {
-        // Whether a path fits, and lacks the method.
         let mut wrong = false;
-        for level in self.levels.of(asked.host) {
-            let mut best: Option<Best<'r, 'p>> = None;
-            for (index, path) in level.apis(asked.path) {
-                let Some((table, api, path)) = self.below(index, path).map_err(Miss::Unusable)? else {
-                    continue;
-                };
-                let walk = Walk { table, slash: api.matching.slash == Slash::Ignored };
-                let methods = Methods::of(table, asked.method, api.matching.head);
-                let Some(hit) = walk.first(path, asked, methods, &|rule| self.ready(rule), &mut wrong) else {
-                    continue;
-                };
-                if best.as_ref().is_none_or(|best| hit.rank < best.hit.rank) {
-                    best = Some(Best { api: index, table, hit });
-                }
-            }
-            if let Some(best) = best {
-                return self.found(asked, best).map_err(Miss::Unusable);
-            }
+        match self.best(asked, &mut wrong).map_err(Miss::Unusable)? {
+            Some(hit) => self.found(asked, hit).map_err(Miss::Unusable),
+            None => Err(self.miss(asked, wrong).unwrap_or_else(Miss::Unusable)),
         }
-        Err(self.miss(asked, wrong))
     }
 
-    /// An API's table, the API, and the path below its base as its settings see it; `None`: they do not take this form.
-    #[allow(clippy::type_complexity)]
-    fn below<'r, 'p>(
+    /// The first rule of the most specific host that has one for the request. `wrong` is set where a path fits and its
+    /// rules lack the method.
+    fn best<'r, 'p>(
         &'r self,
-        index: u32,
-        path: &'p str,
-    ) -> Result<Option<(&'r Table, &'r Api, &'p str)>, Unusable> {
+        asked: &Asked<'p, '_>,
+        wrong: &mut bool,
+    ) -> Result<Option<Hit<'r, 'p>>, Unusable> {
+        for level in self.levels.of(asked.host) {
+            let mut best: Option<Hit<'r, 'p>> = None;
+            for (api, path) in level.apis(asked.path) {
+                let Some(walk) = self.walk(api, path)? else { continue };
+                let hit = walk.first(asked, wrong)?;
+                let better = |hit: &Hit<'_, '_>| best.as_ref().is_none_or(|best| hit.rank < best.rank);
+                if let Some(hit) = hit.filter(better) {
+                    best = Some(hit);
+                }
+            }
+            if best.is_some() {
+                return Ok(best);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The search of an API for a path below its base; `None`: its settings do not take this form of the base.
+    fn walk<'r, 'p>(&'r self, index: u32, below: &'p str) -> Result<Option<Walk<'r, 'p>>, Unusable> {
         let missing = || Unusable::Load(LoadError::Missing("API of this index"));
-        let table = self.table(index)?;
         let api = self.plan.shared().apis.get(index as usize).ok_or_else(missing)?;
-        let path = match (path, api.matching.base) {
-            ("", BaseForm::Slash) if !api.base.is_empty() => return Ok(None),
-            ("/", BaseForm::Bare) if !api.base.is_empty() => return Ok(None),
+        let cell = self.tables.get(index as usize).ok_or_else(missing)?;
+        let table = cell.get_or_init(|| self.plan.table(index).map_err(Unusable::Load));
+        let table = table.as_ref().map_err(Clone::clone)?;
+        let path = match (below, api.matching.base) {
+            ("", BaseForm::Slash) | ("/", BaseForm::Bare) if !api.base.is_empty() => return Ok(None),
             ("", _) => "/",
             (path, _) => path,
         };
-        Ok(Some((table, api, path)))
+        Ok(Some(Walk { router: self, index, api, table, path }))
     }
 
-    fn found<'r, 'p>(&'r self, asked: &Asked<'p, '_>, best: Best<'r, 'p>) -> Result<Found<'r, 'p>, Unusable> {
-        let missing = || Unusable::Load(LoadError::Missing("rule of this index"));
-        let brief = best.table.rules.get(best.hit.position as usize).ok_or_else(missing)?;
-        let route = self.plan.route(brief.route).map_err(Unusable::Load)?;
-        let hosts = self.plan.shared().apis.get(best.api as usize).map(|api| api.hosts.as_slice());
-        let label = host::label(hosts.unwrap_or_default(), asked.host);
-        let params = Params { table: best.table, names: brief.names, values: best.hit.values, label };
-        Ok(Found { route, index: brief.route, rule: brief.rule, params })
+    fn found<'r, 'p>(&'r self, asked: &Asked<'p, '_>, hit: Hit<'r, 'p>) -> Result<Found<'r, 'p>, Unusable> {
+        let route = self.plan.route(hit.rule.route).map_err(Unusable::Load)?;
+        let label = host::label(&hit.api.hosts, asked.host);
+        let params = Params { table: hit.table, names: hit.rule.names, values: hit.values, label };
+        Ok(Found { route, index: hit.rule.route, rule: hit.rule.rule, params })
     }
 
     /// Why nothing fits. `wrong`: some path fits, and lacks the method.
     #[cold]
-    fn miss(&self, asked: &Asked<'_, '_>, wrong: bool) -> Miss {
-        if wrong {
-            match self.allowed(asked) {
-                Ok(Some(miss)) => return miss,
-                Ok(None) => {}
-                Err(part) => return Miss::Unusable(part),
-            }
+    fn miss(&self, asked: &Asked<'_, '_>, wrong: bool) -> Result<Miss, Unusable> {
+        if wrong && let Some(miss) = self.allowed(asked)? {
+            return Ok(miss);
         }
-        let api = self.belongs(asked);
-        if let Some((api, path)) = self.other_form(asked) {
-            return Miss::Slash { path, api };
-        }
-        Miss::NotFound { api }
+        Ok(match self.other_form(asked)? {
+            Some((api, path)) => Miss::Slash { path, api },
+            None => Miss::NotFound { api: self.belongs(asked) },
+        })
     }
 
     /// The answer where some rule fits but for the method.
     fn allowed(&self, asked: &Asked<'_, '_>) -> Result<Option<Miss>, Unusable> {
         let mut allow: Vec<&str> = Vec::new();
-        let (mut first, mut options, mut head) = (None, true, true);
+        let mut first: Option<Walk<'_, '_>> = None;
         for level in self.levels.of(asked.host) {
             for (index, path) in level.apis(asked.path) {
-                let Some((table, api, path)) = self.below(index, path)? else { continue };
-                let ready = |rule: &Brief| self.ready(rule);
-                let walk = Walk { table, slash: api.matching.slash == Slash::Ignored };
-                let mut fits: Vec<&Brief> = Vec::new();
-                walk.each(
-                    path,
-                    &mut |position, values| walk.regex(position, path, &ready, values),
-                    &mut |leaves, _| {
-                        fits.extend(leaves.iter().filter_map(|at| table.rules.get(*at as usize)));
-                        false
-                    },
-                );
-                for rule in fits {
-                    if rule.conditional && self.ready(rule).is_none_or(|rule| rule.failing(asked).is_some()) {
+                let Some(walk) = self.walk(index, path)? else { continue };
+                for rule in walk.fitting()? {
+                    if rule.conditional && self.ready(rule)?.failing(asked).is_some() {
                         continue;
                     }
-                    let names = table.methods.iter().zip(0_u32..);
+                    let names = walk.table.methods.iter().zip(0_u32..);
                     let names =
                         names.filter(|(_, bit)| rule.methods & 1_u32.checked_shl(*bit).unwrap_or(0) != 0);
                     allow.extend(names.map(|(name, _)| name.as_str()));
-                    if first.is_none() {
-                        first = Some(index);
-                        (options, head) = (api.matching.options, api.matching.head);
-                    }
+                    first.get_or_insert(walk);
                 }
             }
         }
-        let Some(api) = first else { return Ok(None) };
+        let Some(Walk { index: api, api: Api { matching, .. }, .. }) = first else { return Ok(None) };
         let mut list: Vec<&str> = Vec::with_capacity(allow.len().saturating_add(2));
-        let head = allow.contains(&"GET").then_some("HEAD").filter(|_| head);
-        for name in allow.into_iter().chain(head).chain(options.then_some("OPTIONS")) {
+        let head = allow.contains(&"GET").then_some("HEAD").filter(|_| matching.head);
+        for name in allow.into_iter().chain(head).chain(matching.options.then_some("OPTIONS")) {
             if !list.contains(&name) {
                 list.push(name);
             }
         }
         let allow = list.join(", ");
-        let answers = options && asked.method == "OPTIONS";
+        let answers = matching.options && asked.method == "OPTIONS";
         Ok(Some(if answers { Miss::Options { allow, api } } else { Miss::Method { allow, api } }))
     }
 
@@ -294,49 +272,33 @@ impl Router {
     }
 
     /// Where an API answers for the other form of a path by a redirect, and that form has a route.
-    fn other_form(&self, asked: &Asked<'_, '_>) -> Option<(u32, String)> {
-        let redirects = |api: &Api| api.matching.slash == Slash::Redirected;
-        if asked.path == "/" || !self.plan.shared().apis.iter().any(redirects) {
-            return None;
+    fn other_form(&self, asked: &Asked<'_, '_>) -> Result<Option<(u32, String)>, Unusable> {
+        if asked.path == "/" || !self.redirects {
+            return Ok(None);
         }
         let path = match asked.path.strip_suffix('/') {
             Some(path) => path.to_owned(),
             None => format!("{}/", asked.path),
         };
-        let found = self.find_other(&Asked { path: &path, ..*asked })?;
-        self.plan.shared().apis.get(found as usize).filter(|api| redirects(api))?;
-        Some((found, path))
+        let hit = self.best(&Asked { path: &path, ..*asked }, &mut false)?;
+        let api = hit.filter(|hit| redirects(hit.api)).map(|hit| hit.index);
+        Ok(api.map(|api| (api, path)))
     }
 
-    /// The API of the route of a path, without another look at its other form.
-    fn find_other(&self, asked: &Asked<'_, '_>) -> Option<u32> {
-        self.levels.of(asked.host).find_map(|level| {
-            let mut best: Option<(u32, Rank)> = None;
-            for (index, path) in level.apis(asked.path) {
-                let (table, api, path) = self.below(index, path).ok()??;
-                let walk = Walk { table, slash: false };
-                let methods = Methods::of(table, asked.method, api.matching.head);
-                if let Some(hit) = walk.first(path, asked, methods, &|rule| self.ready(rule), &mut false)
-                    && best.is_none_or(|(_, rank)| hit.rank < rank)
-                {
-                    best = Some((index, hit.rank));
-                }
-            }
-            best.map(|(index, _)| index)
-        })
+    /// A rule that is made ready.
+    fn ready(&self, brief: &Brief) -> Result<&Ready, Unusable> {
+        let missing = || Unusable::Load(LoadError::Missing("rule of this index"));
+        let cell = self.rules.get(brief.rule as usize).ok_or_else(missing)?;
+        let ready = cell.get_or_init(|| {
+            let rule = self.plan.rule(brief.rule).map_err(Unusable::Load)?;
+            Ready::new(rule).map_err(Unusable::Regex)
+        });
+        ready.as_ref().map_err(Clone::clone)
     }
+}
 
-    fn table(&self, api: u32) -> Result<&Table, Unusable> {
-        let missing = || Unusable::Load(LoadError::Missing("API of this index"));
-        let cell = self.tables.get(api as usize).ok_or_else(missing)?;
-        cell.get_or_init(|| self.plan.table(api).map_err(Unusable::Load)).as_ref().map_err(Clone::clone)
-    }
-
-    /// A rule that is made ready; `None`: it cannot be, and fits nothing.
-    fn ready(&self, brief: &Brief) -> Option<Rc<Ready>> {
-        let cell = self.rules.get(brief.rule as usize)?;
-        cell.get_or_init(|| Some(Rc::new(Ready::new(self.plan.rule(brief.rule).ok()?).ok()?))).clone()
-    }
+fn redirects(api: &Api) -> bool {
+    api.matching.slash == Slash::Redirected
 }
 
 impl std::fmt::Debug for Router {

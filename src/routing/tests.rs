@@ -1,7 +1,9 @@
 mod agreement;
 
 use super::*;
-use crate::plan::samples::{TestApi, api, plan};
+use crate::plan::Matching;
+use crate::plan::rule::{Pattern, Rule};
+use crate::plan::samples::{TestApi, api, head, plan, route};
 
 fn router(apis: &[TestApi]) -> Router {
     Router::new(plan(apis))
@@ -177,4 +179,22 @@ fn explain_names_the_winner_and_why_the_others_lost() {
     );
     assert_eq!(verdicts("POST", "/orders/me")[0], say(1, "/me", Verdict::Won));
     assert_eq!(verdicts("GET", "/nothing"), []);
+}
+
+#[test]
+fn an_api_that_does_not_take_the_base_hides_no_other_form() {
+    let mut output = crate::plan::compile::Output::default();
+    for (index, base, template, matching) in [
+        (0, "/a", "/x", Matching { base: BaseForm::Slash, ..Matching::default() }),
+        (1, "", "/a", Matching { slash: Slash::Redirected, ..Matching::default() }),
+    ] {
+        output.shared.apis.push(Api { matching, ..head(index, &[], base) });
+        output.routes.push(route(index, "GET", template));
+        let path = Pattern::Template(template.to_owned());
+        let (methods, conditions) = (Vec::new(), Vec::new());
+        output.rules.push(vec![Rule { route: index, path, methods, conditions, priority: 0 }]);
+    }
+    let router = Router::new(Rc::new(Plan::load(output.write().unwrap()).unwrap()));
+    let slash = Miss::Slash { path: "/a".to_owned(), api: 1 };
+    assert_eq!(find(&router, "h", "GET", "/a/"), Err(slash));
 }

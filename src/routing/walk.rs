@@ -1,14 +1,23 @@
 //! The search of a [`Table`].
 
-use super::asked::{Asked, Ready};
+use super::asked::Asked;
+use super::{Router, Unusable};
 use crate::plan::table::{Brief, Node, Run, Table, hash};
+use crate::plan::{Api, Slash};
 
 /// A search for the rules of one API that a path fits.
-pub struct Walk<'t> {
-    /// The API's table.
-    pub table: &'t Table,
-    /// A slash behind a path that fits is ignored.
-    pub slash: bool,
+#[derive(Clone, Copy)]
+pub struct Walk<'r, 'p> {
+    /// Whose rules they are.
+    pub router: &'r Router,
+    /// The API's index in the plan.
+    pub index: u32,
+    /// The API.
+    pub api: &'r Api,
+    /// Its table.
+    pub table: &'r Table,
+    /// The path below the API's base.
+    pub path: &'p str,
 }
 
 /// Which methods of a table are a request's.
@@ -46,123 +55,144 @@ impl Methods {
 pub type Rank = (u32, u8, u32);
 
 /// A rule that fits.
-pub struct Hit<'p> {
-    /// Its position in the table.
-    pub position: u32,
+pub struct Hit<'r, 'p> {
+    /// The API's index in the plan.
+    pub index: u32,
+    /// The API.
+    pub api: &'r Api,
+    /// Its table.
+    pub table: &'r Table,
+    /// The rule.
+    pub rule: &'r Brief,
     /// Where it stands.
     pub rank: Rank,
     /// The values of its parameters.
     pub values: Vec<&'p str>,
 }
 
-impl<'t> Walk<'t> {
-    /// Visits the rules that a path below the API's base fits, in their order, those of one node together, until the
-    /// visitor says that it has seen enough. A regular expression's rule is tried by `fits`, which adds the values of
-    /// its groups.
-    pub fn each<'p>(
-        &self,
-        path: &'p str,
-        fits: &mut impl FnMut(u32, &mut Vec<&'p str>) -> bool,
-        visit: &mut impl FnMut(&[u32], &mut Vec<&'p str>) -> bool,
-    ) -> bool {
+/// What a visitor sees: the rules of one node by their positions, and the values of their parameters. It says whether
+/// the search has met what it is for; a part of the plan that cannot be used ends the search as well.
+type Visit<'v, 'p> = &'v mut dyn FnMut(&[u32], &mut Vec<&'p str>) -> Result<bool, Unusable>;
+
+impl<'r, 'p> Walk<'r, 'p> {
+    /// The first rule that a request fits. `wrong` is set where a path fits and its rules lack the method.
+    pub fn first(&self, asked: &Asked<'_, '_>, wrong: &mut bool) -> Result<Option<Hit<'r, 'p>>, Unusable> {
+        let methods = Methods::of(self.table, asked.method, self.api.matching.head);
+        let mut hit = None;
+        self.each(&mut |leaves, values| {
+            hit = self.best(leaves, asked, methods, wrong)?.map(|(rule, rank)| Hit {
+                index: self.index,
+                api: self.api,
+                table: self.table,
+                rule,
+                rank,
+                values: std::mem::take(values),
+            });
+            Ok(hit.is_some())
+        })?;
+        Ok(hit)
+    }
+
+    /// All rules that the path fits, whatever method and conditions they ask for, in the order of their paths.
+    pub fn fitting(&self) -> Result<Vec<&'r Brief>, Unusable> {
+        let mut rules = Vec::new();
+        self.each(&mut |leaves, _| {
+            rules.extend(leaves.iter().filter_map(|at| self.table.rules.get(*at as usize)));
+            Ok(false)
+        })?;
+        Ok(rules)
+    }
+
+    /// Visits the rules that the path fits, in their order.
+    fn each(&self, visit: Visit<'_, 'p>) -> Result<bool, Unusable> {
         let mut values = Vec::new();
-        let Some(root) = self.table.nodes.first() else { return false };
-        if self.exact(root, path, &mut values, visit) {
-            return true;
+        let Some(root) = self.table.nodes.first() else { return Ok(false) };
+        if self.exact(root, self.path, &mut values, visit)? {
+            return Ok(true);
         }
         for position in &self.table.regexes {
             values.clear();
-            if fits(*position, &mut values) && visit(&[*position], &mut values) {
-                return true;
+            if self.regex(*position, &mut values)? && visit(&[*position], &mut values)? {
+                return Ok(true);
             }
         }
         values.clear();
-        self.table.tails && self.tails(root, path, &mut values, visit)
+        Ok(self.table.tails && self.tails(root, self.path, &mut values, visit)?)
     }
 
     /// Rules whose path ends with `rest`.
-    fn exact<'p>(
+    fn exact(
         &self,
         node: &Node,
         rest: &'p str,
         values: &mut Vec<&'p str>,
-        visit: &mut impl FnMut(&[u32], &mut Vec<&'p str>) -> bool,
-    ) -> bool {
-        if rest.is_empty() || self.slash && rest == "/" {
+        visit: Visit<'_, 'p>,
+    ) -> Result<bool, Unusable> {
+        if rest.is_empty() || rest == "/" && self.api.matching.slash == Slash::Ignored {
             let leaves = self.leaves(node.exact);
-            if !leaves.is_empty() && visit(leaves, values) {
-                return true;
+            if !leaves.is_empty() && visit(leaves, values)? {
+                return Ok(true);
             }
         }
         self.children(node, rest, values, &mut |child, tail, values| self.exact(child, tail, values, visit))
     }
 
     /// Rules with a beginning of `rest`, the longest first.
-    fn tails<'p>(
+    fn tails(
         &self,
         node: &Node,
         rest: &'p str,
         values: &mut Vec<&'p str>,
-        visit: &mut impl FnMut(&[u32], &mut Vec<&'p str>) -> bool,
-    ) -> bool {
-        if self
-            .children(node, rest, values, &mut |child, tail, values| self.tails(child, tail, values, visit))
-        {
-            return true;
+        visit: Visit<'_, 'p>,
+    ) -> Result<bool, Unusable> {
+        let go = &mut |child: &Node, tail, values: &mut _| self.tails(child, tail, values, visit);
+        if self.children(node, rest, values, go)? {
+            return Ok(true);
         }
         let below = rest.strip_prefix('/').filter(|below| !below.is_empty());
         let catch_alls = self.leaves(node.rest);
         if let Some(below) = below.filter(|_| !catch_alls.is_empty()) {
             values.push(below);
-            if visit(catch_alls, values) {
-                return true;
+            if visit(catch_alls, values)? {
+                return Ok(true);
             }
             values.pop();
         }
         let prefixes = self.leaves(node.prefix);
-        !prefixes.is_empty() && visit(prefixes, values)
+        Ok(!prefixes.is_empty() && visit(prefixes, values)?)
     }
 
     /// The children that the first element of `rest` fits, in their order.
-    fn children<'p>(
+    fn children(
         &self,
         node: &Node,
         rest: &'p str,
         values: &mut Vec<&'p str>,
-        go: &mut impl FnMut(&Node, &'p str, &mut Vec<&'p str>) -> bool,
-    ) -> bool {
-        let Some(below) = rest.strip_prefix('/') else { return false };
+        go: &mut impl FnMut(&Node, &'p str, &mut Vec<&'p str>) -> Result<bool, Unusable>,
+    ) -> Result<bool, Unusable> {
+        let Some(below) = rest.strip_prefix('/') else { return Ok(false) };
         let end = below.bytes().position(|b| b == b'/').unwrap_or(below.len());
-        let Some((element, tail)) = below.split_at_checked(end) else { return false };
+        let Some((element, tail)) = below.split_at_checked(end) else { return Ok(false) };
         if let Some(child) = self.literal(node, element)
-            && go(child, tail, values)
+            && go(child, tail, values)?
         {
-            return true;
-        }
-        if element.is_empty() {
-            return false;
+            return Ok(true);
         }
         for affix in node.affixes.of(&self.table.affixes) {
             let inner = element.strip_prefix(self.table.piece(affix.before));
             let value = inner.and_then(|inner| inner.strip_suffix(self.table.piece(affix.after)));
             let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
+            let Some(child) = self.node(affix.node) else { continue };
             values.push(value);
-            if self.node(affix.node).is_some_and(|child| go(child, tail, values)) {
-                return true;
+            if go(child, tail, values)? {
+                return Ok(true);
             }
             values.pop();
         }
-        if node.param != 0 {
-            values.push(element);
-            if self.node(node.param).is_some_and(|child| go(child, tail, values)) {
-                return true;
-            }
-            values.pop();
-        }
-        false
+        Ok(false)
     }
 
-    fn literal(&self, node: &Node, element: &str) -> Option<&'t Node> {
+    fn literal(&self, node: &Node, element: &str) -> Option<&'r Node> {
         let children = node.literals.of(&self.table.literals);
         if children.is_empty() {
             return None;
@@ -174,52 +204,22 @@ impl<'t> Walk<'t> {
         self.node(child.node)
     }
 
-    fn node(&self, index: u32) -> Option<&'t Node> {
+    fn node(&self, index: u32) -> Option<&'r Node> {
         self.table.nodes.get(index as usize)
     }
 
-    fn leaves(&self, run: Run) -> &'t [u32] {
+    fn leaves(&self, run: Run) -> &'r [u32] {
         run.of(&self.table.leaves)
     }
 
-    /// The first rule that a request fits.
-    ///
-    /// `ready` gives a rule with its regular expressions; `wrong` is set where a path fits and its rules lack the method.
-    pub fn first<'p>(
-        &self,
-        path: &'p str,
-        asked: &Asked<'_, '_>,
-        methods: Methods,
-        ready: &impl Fn(&Brief) -> Option<std::rc::Rc<Ready>>,
-        wrong: &mut bool,
-    ) -> Option<Hit<'p>> {
-        let mut hit = None;
-        self.each(
-            path,
-            &mut |position, values| self.regex(position, path, ready, values),
-            &mut |leaves, values| {
-                let found = self.best(leaves, asked, methods, ready, wrong);
-                hit = found.map(|(position, rank)| Hit { position, rank, values: std::mem::take(values) });
-                hit.is_some()
-            },
-        );
-        hit
-    }
-
     /// Whether a rule's regular expression fits; its groups are added to `values`.
-    pub fn regex<'p>(
-        &self,
-        position: u32,
-        path: &'p str,
-        ready: &impl Fn(&Brief) -> Option<std::rc::Rc<Ready>>,
-        values: &mut Vec<&'p str>,
-    ) -> bool {
-        let rule = self.table.rules.get(position as usize).and_then(ready);
-        let Some(regex) = rule.as_ref().and_then(|rule| rule.path.as_ref()) else { return false };
-        let Some(captures) = regex.captures(path) else { return false };
+    fn regex(&self, position: u32, values: &mut Vec<&'p str>) -> Result<bool, Unusable> {
+        let Some(rule) = self.table.rules.get(position as usize) else { return Ok(false) };
+        let Some(regex) = &self.router.ready(rule)?.path else { return Ok(false) };
+        let Some(captures) = regex.captures(self.path) else { return Ok(false) };
         let names = regex.capture_names().enumerate().filter(|(_, name)| name.is_some());
         values.extend(names.map(|(at, _)| captures.get(at).map_or("", |group| group.as_str())));
-        true
+        Ok(true)
     }
 
     /// The first of a node's rules that takes method and conditions. A HEAD prefers a rule of its own to GET's.
@@ -228,12 +228,10 @@ impl<'t> Walk<'t> {
         leaves: &[u32],
         asked: &Asked<'_, '_>,
         methods: Methods,
-        ready: &impl Fn(&Brief) -> Option<std::rc::Rc<Ready>>,
         wrong: &mut bool,
-    ) -> Option<(u32, Rank)> {
+    ) -> Result<Option<(&'r Brief, Rank)>, Unusable> {
         let mut second = None;
-        for position in leaves {
-            let rule = self.table.rules.get(*position as usize)?;
+        for rule in leaves.iter().filter_map(|position| self.table.rules.get(*position as usize)) {
             let Some(class) = methods.class(rule) else {
                 *wrong = true;
                 continue;
@@ -244,16 +242,16 @@ impl<'t> Walk<'t> {
             if class == 1 && second.is_some() {
                 continue;
             }
-            if rule.conditional && ready(rule).is_none_or(|rule| rule.failing(asked).is_some()) {
+            if rule.conditional && self.router.ready(rule)?.failing(asked).is_some() {
                 continue;
             }
-            let found = (*position, (rule.place, class, rule.order));
+            let found = Some((rule, (rule.place, class, rule.order)));
             if class == 1 {
-                second = Some(found);
+                second = found;
             } else {
-                return Some(found);
+                return Ok(found);
             }
         }
-        second
+        Ok(second)
     }
 }

@@ -52,7 +52,6 @@ fn index(n: usize) -> u32 {
 struct Growing {
     literals: BTreeMap<String, usize>,
     affixes: BTreeMap<(Reverse<usize>, Reverse<usize>, String, String), usize>,
-    param: Option<usize>,
     exact: Vec<u32>,
     rest: Vec<u32>,
     prefix: Vec<u32>,
@@ -155,9 +154,6 @@ impl Builder {
         let Some(parent) = self.nodes.get_mut(node) else { return node };
         let child = match element {
             Element::Literal(text) => *parent.literals.entry(text.clone()).or_insert(next),
-            Element::Param { before, after, .. } if before.is_empty() && after.is_empty() => {
-                *parent.param.get_or_insert(next)
-            }
             Element::Param { before, after, .. } => {
                 let key = (Reverse(after.len()), Reverse(before.len()), before.clone(), after.clone());
                 *parent.affixes.entry(key).or_insert(next)
@@ -184,7 +180,6 @@ impl Builder {
             let flat = Node {
                 literals: append(&mut self.out.literals, literals),
                 affixes: append(&mut self.out.affixes, affixes),
-                param: node.param.map_or(0, index),
                 exact: append(&mut self.out.leaves, node.exact),
                 rest: append(&mut self.out.leaves, node.rest),
                 prefix: append(&mut self.out.leaves, node.prefix),

@@ -3,7 +3,7 @@
 use crate::plan::compile::Output;
 use crate::plan::rule::{Condition, Pattern, Rule, Selector, Subject, Test};
 use crate::plan::samples;
-use crate::plan::{Matching, Plan, Shared};
+use crate::plan::{Api, BaseForm, Matching, Plan, Shared, Slash};
 use crate::routing::reference::{Placed, Request, fits, winners};
 use crate::routing::{Asked, Facts, Miss, Router, Verdict};
 use proptest::prelude::*;
@@ -15,22 +15,25 @@ use std::rc::Rc;
 fn router(rules: &[Placed]) -> Router {
     let mut output = Output { shared: Shared::default(), ..Output::default() };
     for (placed, index) in rules.iter().zip(0_u32..) {
-        output.shared.apis.push(samples::head(index, &placed.hosts, &placed.base));
+        output.shared.apis.push(head(index, placed));
         output.routes.push(samples::route(index, "GET", "/"));
         output.rules.push(vec![Rule { route: index, ..placed.rule.clone() }]);
     }
     Router::new(Rc::new(Plan::load(output.write().unwrap()).unwrap()))
 }
 
-/// The same rules in one API where host and base are the same: in one tree, that is.
+fn head(index: u32, placed: &Placed) -> Api {
+    Api { matching: placed.matching, ..samples::head(index, &placed.hosts, &placed.base) }
+}
+
+/// The same rules in one API where all else is the same: in one tree, that is.
 fn together(rules: &[Placed]) -> Router {
     let mut output = Output { shared: Shared::default(), ..Output::default() };
     for (placed, index) in rules.iter().zip(0_u32..) {
         output.routes.push(samples::route(0, "GET", "/"));
-        let known =
-            output.shared.apis.iter().position(|api| api.hosts == placed.hosts && api.base == placed.base);
-        let at = known.unwrap_or_else(|| {
-            output.shared.apis.push(samples::head(index, &placed.hosts, &placed.base));
+        let same = |api: &Api| Api { name: api.name.clone(), ..head(index, placed) } == *api;
+        let at = output.shared.apis.iter().position(same).unwrap_or_else(|| {
+            output.shared.apis.push(head(index, placed));
             output.rules.push(Vec::new());
             output.rules.len() - 1
         });
@@ -103,23 +106,34 @@ fn condition() -> impl Strategy<Value = Condition> {
     })
 }
 
+fn matching() -> impl Strategy<Value = Matching> {
+    let slash = select(vec![Slash::Significant, Slash::Ignored, Slash::Redirected]);
+    let base = select(vec![BaseForm::Either, BaseForm::Bare, BaseForm::Slash]);
+    let parts = (slash, base, any::<bool>(), any::<bool>());
+    let any = parts.prop_map(|(slash, base, head, options)| Matching { slash, base, head, options });
+    prop_oneof![Just(Matching::default()), any]
+}
+
 fn rule() -> impl Strategy<Value = Placed> {
     let host = select(vec!["h.a.b", "{l}.a.b", "*.a.b", "*.b", "{m}.b", "a.b"]);
     let hosts = proptest::collection::vec(host, 0..3);
     let methods = proptest::collection::btree_set(select(vec!["GET", "HEAD", "POST"]), 0..3);
     let conditions = proptest::collection::vec(condition(), 0..3);
-    (hosts, select(vec!["", "/a", "/a/b"]), pattern(), methods, conditions, -1..2).prop_map(
-        |(hosts, base, path, methods, conditions, priority)| Placed {
-            hosts: hosts.into_iter().map(str::to_owned).collect(),
-            base: base.into(),
-            matching: Matching::default(),
-            rule: Rule {
-                route: 0,
-                path,
-                methods: methods.into_iter().map(str::to_owned).collect(),
-                conditions,
-                priority,
-            },
+    let place = (hosts, select(vec!["", "/a", "/a/b"]), matching());
+    (place, pattern(), methods, conditions, -1..2).prop_map(
+        |((hosts, base, matching), mut path, methods, conditions, priority)| {
+            // As compiling does: where a slash at the end is ignored, templates have none.
+            if let Pattern::Template(text) = &mut path
+                && matching.slash == Slash::Ignored
+                && text.len() > 1
+                && text.ends_with('/')
+            {
+                text.pop();
+            }
+            let methods = methods.into_iter().map(str::to_owned).collect();
+            let hosts = hosts.into_iter().map(str::to_owned).collect();
+            let rule = Rule { route: 0, path, methods, conditions, priority };
+            Placed { hosts, base: base.into(), matching, rule }
         },
     )
 }
@@ -182,18 +196,31 @@ fn agree(rules: &[Placed], router: &Router, request: &Request) -> Result<(), Tes
         Err(miss) => {
             prop_assert!(expected.is_empty(), "{:?} instead of {:?}", miss, expected);
             let mut other = request.clone();
-            let but_for_method = ["GET", "HEAD", "POST"].iter().any(|method| {
-                other.method = (*method).to_owned();
-                (0..rules.len()).any(|index| fits(&rules[index], &other))
-            });
+            let mut but_for_method = Vec::new();
+            for method in ["GET", "HEAD", "POST"] {
+                other.method = method.to_owned();
+                but_for_method.extend(rules.iter().filter(|rule| fits(rule, &other)));
+            }
+            let answers = |rule: &&Placed| request.method == "OPTIONS" && rule.matching.options;
             match miss {
                 Miss::Method { allow, .. } => {
-                    prop_assert!(but_for_method && request.method != "OPTIONS", "{allow}")
+                    prop_assert!(but_for_method.iter().any(|rule| !answers(rule)), "{allow}")
                 }
-                Miss::Options { allow, .. } => {
-                    prop_assert!(but_for_method && request.method == "OPTIONS", "{allow}")
+                Miss::Options { allow, .. } => prop_assert!(but_for_method.iter().any(answers), "{allow}"),
+                miss => {
+                    prop_assert!(but_for_method.is_empty(), "{miss:?}");
+                    let path = &request.path;
+                    let path = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+                    let elsewhere = winners(rules, &Request { path: path.clone(), ..request.clone() });
+                    let redirects = |index: &usize| rules[*index].matching.slash == Slash::Redirected;
+                    match miss {
+                        Miss::Slash { path: said, .. } => {
+                            prop_assert_eq!(said, path);
+                            prop_assert!(elsewhere.iter().any(redirects), "{:?}", elsewhere);
+                        }
+                        _ => prop_assert!(elsewhere.is_empty() || !elsewhere.iter().all(redirects)),
+                    }
                 }
-                miss => prop_assert!(!but_for_method, "{miss:?}"),
             }
         }
     }
