@@ -3,6 +3,10 @@
 //! At the edge each read is a call into JavaScript, so whoever takes a [`Headers`] reads only what can change
 //! its decision. Changes are lists of [`Edit`], applied once.
 
+mod names;
+
+pub use names::{Kept, Names, Present, Table};
+
 use crate::policy::headers::Edit;
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,47 +24,10 @@ pub trait Headers {
     /// Visits the names, in lower case, as far as the view was made to know them: whoever takes them away asks for
     /// those that are there, not for each that might be.
     fn each(&self, visit: &mut dyn FnMut(&str));
-}
 
-/// Some names, in lower case, that are looked for together.
-#[derive(Debug)]
-pub struct Table {
-    names: &'static [&'static str],
-    /// The [`mark`]s of the names: hardly any usual field has one.
-    marks: u64,
-}
-
-impl Table {
-    /// A table of these names.
-    pub const fn of(names: &'static [&'static str]) -> Table {
-        let (mut marks, mut rest) = (0, names);
-        while let [name, others @ ..] = rest {
-            marks |= mark(name);
-            rest = others;
-        }
-        Table { names, marks }
-    }
-
-    /// The names in their order.
-    pub const fn names(&self) -> &'static [&'static str] {
-        self.names
-    }
-
-    /// Whether it has a name.
-    pub fn contains(&self, name: &str) -> bool {
-        self.marks & mark(name) != 0 && self.names.contains(&name)
-    }
-
-    /// Those of its names that are there, in the table's order.
-    pub fn present(&self, headers: &dyn Headers) -> Vec<&'static str> {
-        let mut found = Vec::new();
-        headers.each(&mut |name| {
-            if self.marks & mark(name) != 0 {
-                found.extend(self.names.iter().position(|own| *own == name));
-            }
-        });
-        found.sort_unstable();
-        found.iter().filter_map(|at| self.names.get(*at).copied()).collect()
+    /// Those of a table's names that are there.
+    fn present(&self, table: &'static Table) -> Present {
+        table.among(|visit| self.each(visit))
     }
 }
 

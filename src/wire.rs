@@ -133,6 +133,12 @@ pub fn rows(text: &str) -> Vec<Vec<Value>> {
 /// A record as the shim reads it: kind, operation, argument, fields, each with its mark.
 pub type Record = (u32, u32, u32, Vec<(u32, String)>);
 
+/// Length in UTF-16 units, in which JavaScript counts.
+fn units(text: &str) -> u32 {
+    let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+    length as u32
+}
+
 /// Records under construction. The buffers are reused.
 #[derive(Debug)]
 pub struct Frame {
@@ -176,8 +182,7 @@ impl Frame {
 
     fn marked(&mut self, mark: u32, text: &str) {
         self.text.push_str(text);
-        let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
-        self.end(mark, length as u32);
+        self.end(mark, units(text));
     }
 
     /// Ends a field of so many UTF-16 units.
@@ -190,20 +195,19 @@ impl Frame {
 
     /// Adds one field of names and values, each followed by a line feed.
     pub fn lines<'a>(&mut self, lines: impl Iterator<Item = (&'a str, &'a str)>) {
-        let mut length = 0;
-        for text in lines.flat_map(|(name, value)| [name, value]) {
-            let begin = self.text.len();
-            // No value of ours holds one; an answer must not break for one that does.
-            if text.bytes().any(|byte| byte == b'\n') {
-                self.text.extend(text.split('\n'));
-            } else {
-                self.text.push_str(text);
+        let begin = self.text.len();
+        for (name, value) in lines {
+            for text in [name, value] {
+                // No value of ours holds one; an answer must not break for one that does.
+                match text.bytes().any(|byte| byte == b'\n') {
+                    true => self.text.extend(text.split('\n')),
+                    false => self.text.push_str(text),
+                }
+                self.text.push('\n');
             }
-            self.text.push('\n');
-            let added = self.text.get(begin..).unwrap_or_default();
-            length += if added.is_ascii() { added.len() } else { added.encode_utf16().count() };
         }
-        self.end(mark::PLAIN, length as u32);
+        let added = self.text.get(begin..).unwrap_or_default();
+        self.end(mark::PLAIN, units(added));
     }
 
     /// Adds the fields of an edit that sets a field.

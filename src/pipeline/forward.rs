@@ -31,7 +31,7 @@ impl<H: Host> Exchange<'_, H> {
     ) -> Result<Relay, Fault> {
         let view = match &sent {
             Some(_) => View::few(self.host, Message::Request),
-            None => View::names(self.host, Message::Request),
+            None => View::names(self.gateway, self.host, Message::Request),
         };
         let websocket = hop::is_websocket(request.method, &view);
         let edits = match sent {
@@ -70,12 +70,11 @@ impl<H: Host> Exchange<'_, H> {
         self.event.attempts = attempts;
         self.event.origin = self.host.now().saturating_sub(began) as u32;
         let answer = result.map_err(|error| error.fault(&shared.gateway.name))?;
-        let view = View::names(self.host, Message::Answer(answer));
+        let view = View::names(self.gateway, self.host, Message::Answer(answer));
         let (mut edits, mut mark) = (hop::response_edits(&view, answer.status == 101), 0);
         self.changed(Side::Response, "gateway", &edits, &mut mark);
         if route.cors.is_some() {
-            let theirs = cors::FIELDS.present(&view);
-            edits.extend(theirs.into_iter().map(|name| Edit::Remove(name.into())));
+            edits.extend(view.present(&cors::FIELDS).iter().map(|name| Edit::Remove((*name).into())));
         }
         self.changed(Side::Response, "cors", &edits, &mut mark);
         Ok(Relay { answer, bodiless: None, edits, store: None })
@@ -99,11 +98,7 @@ impl<H: Host> Exchange<'_, H> {
                 || claims.iter().any(|claim| same_field(claim, name))
                 || forwarded::is_disguised(name)
         };
-        view.each(&mut |name| {
-            if reserved(name) {
-                edits.push(Edit::Remove(name.to_owned().into()));
-            }
-        });
+        edits.extend(view.chosen(reserved).into_iter().map(Edit::Remove));
         self.changed(Side::Request, "identity", &edits, &mut mark);
         let backend = self.backend(route);
         let host = backend.and_then(|backend| backend.told_host.as_deref()).or_else(|| told_host(route));

@@ -7,7 +7,7 @@ use crate::ports::Host;
 use crate::routing::Router;
 use crate::token::keys::Source;
 use crate::upstream::choose;
-use crate::{limit, token};
+use crate::{header, limit, token};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
@@ -23,6 +23,8 @@ pub struct Gateway {
     pub(super) targets: RefCell<choose::Failed>,
     pub(super) events: RefCell<Queue>,
     pub(super) colo: OnceCell<Option<String>>,
+    /// Names of the fields of the last requests and answers.
+    pub(super) names: header::Kept,
     /// Key of debug tokens: looked for once.
     debug_key: OnceCell<Option<Box<str>>>,
 }
@@ -47,6 +49,7 @@ impl Gateway {
             targets: RefCell::default(),
             events: RefCell::default(),
             colo: OnceCell::new(),
+            names: header::Kept::default(),
             debug_key: OnceCell::new(),
         }
     }

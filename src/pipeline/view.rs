@@ -1,6 +1,8 @@
 //! Header fields seen through the host.
 
-use crate::header::{Fields, Headers, lines};
+use super::gateway::Gateway;
+use crate::header::{Fields, Headers, Names, Present, Table};
+use crate::policy::headers::Text;
 use crate::ports::{Host, Message};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -12,8 +14,8 @@ pub enum View<'a, H> {
     Few(&'a H, Message),
     /// Read at once.
     Many(Rc<Fields>),
-    /// The names read at once, each on a line, and the values one by one.
-    Names(&'a H, Message, String),
+    /// The names read at once, and the values one by one.
+    Names(&'a H, Message, Rc<Names>),
     /// Of usual names read one by one; at once when an unusual one is asked for.
     Late(&'a H, Message, OnceCell<Rc<Fields>>),
 }
@@ -34,8 +36,8 @@ impl<'a, H: Host> View<'a, H> {
     }
 
     /// A view from which it is read which fields are there, and few values.
-    pub fn names(host: &'a H, of: Message) -> Self {
-        View::Names(host, of, host.names(of))
+    pub fn names(gateway: &Gateway, host: &'a H, of: Message) -> Self {
+        View::Names(host, of, gateway.names.of(host.names(of)))
     }
 
     /// A view from which names are read that others choose, such as an answer's `Vary`: a host may keep each name that
@@ -43,12 +45,26 @@ impl<'a, H: Host> View<'a, H> {
     pub fn late(host: &'a H, of: Message) -> Self {
         View::Late(host, of, OnceCell::new())
     }
+
+    /// The names that are chosen, by a choice that is the same for all messages of the gateway.
+    pub fn chosen(&self, choice: impl Fn(&str) -> bool) -> Vec<Text> {
+        if let View::Names(_, _, names) = self {
+            return names.chosen(choice).to_vec();
+        }
+        let mut chosen = Vec::new();
+        self.each(&mut |name| {
+            if choice(name) {
+                chosen.push(name.to_owned().into());
+            }
+        });
+        chosen
+    }
 }
 
 impl<H: Host> Headers for View<'_, H> {
     fn each(&self, visit: &mut dyn FnMut(&str)) {
         match self {
-            View::Names(_, _, names) => lines(names).for_each(visit),
+            View::Names(_, _, names) => names.each(visit),
             View::Many(fields) => fields.each(visit),
             View::Few(host, of) | View::Late(host, of, _) => host.headers(*of).each(visit),
         }
@@ -58,11 +74,17 @@ impl<H: Host> Headers for View<'_, H> {
         match self {
             View::Few(host, of) => host.header(*of, name),
             View::Many(fields) => fields.get(name),
-            View::Names(host, of, names) => {
-                lines(names).any(|own| own == name).then(|| host.header(*of, name)).flatten()
-            }
+            View::Names(host, of, names) => names.has(name).then(|| host.header(*of, name)).flatten(),
             View::Late(host, of, _) if USUAL.contains(&name) => host.header(*of, name),
             View::Late(host, of, fields) => fields.get_or_init(|| host.headers(*of)).get(name),
+        }
+    }
+
+    fn present(&self, table: &'static Table) -> Present {
+        match self {
+            View::Names(_, _, names) => names.present(table),
+            View::Many(fields) => fields.present(table),
+            View::Few(host, of) | View::Late(host, of, _) => host.headers(*of).present(table),
         }
     }
 }

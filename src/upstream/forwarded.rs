@@ -90,7 +90,7 @@ pub fn request_edits(
         edits.push(set("x-forwarded-for", address.into()));
         edits.push(set("x-forwarded-host", client.host.into()));
         edits.push(set("x-forwarded-proto", client.scheme.into()));
-        edits.extend(RELATED.present(headers).into_iter().map(|name| Edit::Remove(name.into())));
+        edits.extend(headers.present(&RELATED).iter().map(|name| Edit::Remove((*name).into())));
     }
     Ok(edits)
 }

@@ -66,7 +66,7 @@ pub fn is_websocket(method: &str, headers: &dyn Headers) -> bool {
 /// for it. `Connection` cannot name `host` and `content-length`: dropping those would change the message's
 /// meaning or framing. More than 64 names are refused with 400.
 pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>, Fault> {
-    let (mut edits, present) = (Vec::new(), HOP_BY_HOP.present(headers));
+    let (mut edits, present) = (Vec::new(), headers.present(&HOP_BY_HOP));
     if let Some(connection) = connection(headers, &present) {
         for (at, name) in header::list(&connection).enumerate() {
             if at >= MAX_NAMED {
@@ -75,7 +75,7 @@ pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>
             named(name, headers, &mut edits);
         }
     }
-    for name in present.into_iter().chain(INTERNAL.present(headers)) {
+    for name in present.iter().chain(headers.present(&INTERNAL).iter()).copied() {
         let kept = match name {
             "te" if headers.get("te").is_some_and(|te| header::list(&te).any(is_trailers)) => {
                 Some("trailers")
@@ -95,14 +95,14 @@ pub fn request_edits(headers: &dyn Headers, websocket: bool) -> Result<Vec<Edit>
 /// Edits that take from a response what may not pass. `websocket`: it is the answer 101 to an upgrade, which
 /// keeps `Upgrade`. Of more than 64 names in `Connection` the rest is not followed: the origin is the operator's.
 pub fn response_edits(headers: &dyn Headers, websocket: bool) -> Vec<Edit> {
-    let (mut edits, present) = (Vec::new(), HOP_BY_HOP.present(headers));
+    let (mut edits, present) = (Vec::new(), headers.present(&HOP_BY_HOP));
     if let Some(connection) = connection(headers, &present) {
         for name in header::list(&connection).take(MAX_NAMED) {
             named(name, headers, &mut edits);
         }
     }
-    let removed = present.into_iter().filter(|name| !(websocket && *name == "upgrade"));
-    edits.extend(removed.map(|name| Edit::Remove(name.into())));
+    let removed = present.iter().filter(|name| !(websocket && **name == "upgrade"));
+    edits.extend(removed.map(|name| Edit::Remove((*name).into())));
     edits
 }
 
