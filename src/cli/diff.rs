@@ -14,8 +14,8 @@ use tollgate::plan::Plan;
 ///
 /// Each side is a folder, a revision of git (HEAD~1, main, main:routes), or a plan that `tollgate compile` wrote; in a
 /// revision the folders of --routes are read. Both are compiled, and the plans compared: layout, order, comments,
-/// inheritance and the names of definitions make no difference. For requests that would go elsewhere one of each kind is
-/// shown.
+/// inheritance and the names of definitions and of path parameters make no difference. For requests that would go
+/// elsewhere one of each kind is shown; where what a route matches is too much to decide, that is said.
 ///
 /// Ends with 0 if nothing changes in meaning, 1 if something does, 3 if something gets looser (marked `!!`): who may call,
 /// how often, how much, from where, what is passed on to whom. 2 if a side cannot be read or has mistakes.

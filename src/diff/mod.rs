@@ -6,10 +6,11 @@
 //! and its counts are kept under it.
 
 mod direction;
+mod elsewhere;
+mod names;
 mod structure;
 mod text;
 mod view;
-mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,9 @@ mod tests;
 pub use direction::Direction;
 pub use text::text as report;
 pub use view::{Item, View};
-pub use witness::Witness;
-use witness::{Outcome, rules};
 
+use crate::plan::compile::analysis::Witness;
 use crate::plan::{Plan, format::LoadError};
-use crate::routing::Router;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -40,6 +39,8 @@ pub struct Report {
     /// Requests that another route answers, or none, than before; one of each kind. What an added route takes from nobody
     /// and a removed one leaves to nobody is not among them.
     pub elsewhere: Vec<Moved>,
+    /// Routes of which some requests may go elsewhere without being shown: what they match is too much to decide.
+    pub undecided: Vec<Undecided>,
 }
 
 /// An API version or route that differs.
@@ -116,6 +117,15 @@ pub struct Moved {
     pub says: Vec<&'static str>,
 }
 
+/// A route of which it cannot be decided which requests go elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Undecided {
+    /// `api/version/route`.
+    pub name: String,
+    /// Who owns it.
+    pub owner: String,
+}
+
 impl Report {
     /// Whether nothing differs in meaning.
     pub fn is_empty(&self) -> bool {
@@ -150,21 +160,22 @@ pub fn compare(old: &Rc<Plan>, new: &Rc<Plan>) -> Result<Report, LoadError> {
     let gateway = changes(&before.gateway, &after.gateway);
     let (apis, _) = entries(&before.apis, &after.apis);
     let (routes, renamed) = entries(&before.routes, &after.routes);
-    let elsewhere = elsewhere((old, &before), (new, &after), &routes, &renamed)?;
-    Ok(Report { gateway, apis, routes, elsewhere })
+    let (elsewhere, undecided) = elsewhere::elsewhere((old, &before), (new, &after), &routes, &renamed)?;
+    Ok(Report { gateway, apis, routes, elsewhere, undecided })
 }
 
 /// What is said of a route that anybody may call.
 const OPEN: &str = "open to everybody";
 
-/// What differs between two values, judged.
-fn changes(old: &Value, new: &Value) -> Vec<Change> {
-    let mut found = differences(old, new);
+/// What differs between two items, judged.
+fn changes(before: &Item, after: &Item) -> Vec<Change> {
+    let mut found = differences(&before.value, &after.value);
     let renamed = renamed_limits(&mut found);
     let judged = found.into_iter().map(|difference| {
         let (direction, says) = direction::judge(&difference);
         let says = if direction == Direction::Looser { says } else { "" };
-        Change { field: difference.path.join("."), old: difference.old, new: difference.new, direction, says }
+        let (old, new) = (before.written(difference.old, after), after.written(difference.new, after));
+        Change { field: difference.path.join("."), old, new, direction, says }
     });
     judged.chain(renamed).collect()
 }
@@ -216,7 +227,7 @@ fn entries(
             place: item.place.clone(),
             direction,
             says,
-            requests: item.identity.clone(),
+            requests: item.requests.clone(),
             changes,
         };
         let was = gone.get(item.identity.as_slice()).copied().filter(|_| !old.contains_key(name));
@@ -234,7 +245,7 @@ fn entries(
         if let Some(was) = was {
             renamed.insert(name.clone(), was.clone());
         }
-        let changes = changes(&before.value, &item.value);
+        let changes = changes(before, item);
         if kind == Kind::Changed && changes.is_empty() {
             continue;
         }
@@ -251,7 +262,7 @@ fn entries(
             place: item.place.clone(),
             direction: Direction::Tighter,
             says: "",
-            requests: item.identity.clone(),
+            requests: item.requests.clone(),
             changes: Vec::new(),
         });
     }
@@ -262,70 +273,4 @@ fn entries(
 fn is_open(item: &Item) -> bool {
     let asks = |action: &Value| action.get("Forward").or_else(|| action.get("Combine")).is_some();
     item.value.get("auth").is_some_and(Value::is_null) && item.value.get("action").is_some_and(asks)
-}
-
-/// Requests that go elsewhere: of each pair of old and new answer the first.
-fn elsewhere(
-    (old, before): (&Rc<Plan>, &View),
-    (new, after): (&Rc<Plan>, &View),
-    routes: &[Entry],
-    renamed: &HashMap<String, String>,
-) -> Result<Vec<Moved>, LoadError> {
-    let routers = (Router::new(Rc::clone(old)), Router::new(Rc::clone(new)));
-    let kind = |kind: Kind, name: &str| routes.iter().any(|entry| entry.kind == kind && entry.name == name);
-    let mut seen: BTreeMap<(Outcome, Outcome), Witness> = BTreeMap::new();
-    for plan in [old, new] {
-        for (api, rules) in plan.shared().apis.iter().zip(rules(plan)?) {
-            for rule in rules {
-                for witness in witness::requests(api, &rule) {
-                    let pair = (witness::ask(&routers.0, &witness), witness::ask(&routers.1, &witness));
-                    seen.entry(pair).or_insert(witness);
-                }
-            }
-        }
-    }
-    let mut out = Vec::new();
-    for ((was, is), request) in seen {
-        let (from, to) = (name(old, was)?, name(new, is)?);
-        let same = from == to || renamed.get(&to).is_some_and(|was| *was == from);
-        let (from_route, to_route) = (before.routes.get(&from), after.routes.get(&to));
-        // Said already: that the route is new, or gone.
-        let said = from_route.is_none() && kind(Kind::Added, &to)
-            || to_route.is_none() && kind(Kind::Removed, &from);
-        if same || said {
-            continue;
-        }
-        let (direction, says) = match (from_route, to_route) {
-            (Some(from), Some(to)) => {
-                let found = changes(&from.value, &to.value);
-                let found: Vec<&Change> = found.iter().filter(|change| change.field != "match").collect();
-                let mut says: Vec<&str> =
-                    found.iter().map(|change| change.says).filter(|says| !says.is_empty()).collect();
-                says.sort_by_key(|says| direction::rank(says));
-                says.dedup();
-                (found.iter().map(|change| change.direction).min().unwrap_or(Direction::Other), says)
-            }
-            (None, Some(to)) if is_open(to) => (Direction::Looser, vec![OPEN]),
-            (Some(_), None) => (Direction::Tighter, Vec::new()),
-            _ => (Direction::Other, Vec::new()),
-        };
-        let owner = to_route.or(from_route).map_or(String::new(), |route| route.owner.clone());
-        out.push(Moved { request, old: from, new: to, owner, direction, says });
-    }
-    out.sort_by(|a, b| (&a.owner, &a.old, &a.new).cmp(&(&b.owner, &b.old, &b.new)));
-    Ok(out)
-}
-
-/// What answers, by name.
-fn name(plan: &Plan, outcome: Outcome) -> Result<String, LoadError> {
-    Ok(match outcome {
-        Outcome::Route(index) => {
-            let route = plan.route(index)?;
-            let api = usize::try_from(route.api).ok().and_then(|api| plan.shared().apis.get(api));
-            api.map_or_else(String::new, |api| format!("{}/{}/{}", api.name, api.version, route.name))
-        }
-        Outcome::NotFound => "404".into(),
-        Outcome::Method => "405".into(),
-        Outcome::Else => "no route".into(),
-    })
 }

@@ -94,6 +94,15 @@ fn after(changes: &[(&str, &str)]) -> Report {
     compare(&plan(&before), &plan(&new)).unwrap()
 }
 
+/// Two files of one API with these routes.
+fn between(old: &str, new: &str) -> Report {
+    let files = |routes: &str| {
+        let head = "tollgate: 1\napi: a\nowner: team\nversion: { name: v1 }\nhosts: [\"{tenant}.example\"]\nbase: /a\nupstream: { url: \"https://o.example\" }\ndefaults: { auth: none }\nroutes:\n";
+        Files::new([("routes/gateway.yaml", "tollgate: 1\n"), ("routes/a.yaml", &format!("{head}{routes}"))])
+    };
+    compare(&plan(&files(old)), &plan(&files(new))).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
@@ -203,36 +212,143 @@ fn routes_that_come_go_and_are_renamed_are_told_apart() {
     assert_eq!((report.elsewhere.as_slice(), report.loosened()), (&[][..], 0));
 }
 
+/// Requests that go elsewhere, and between which routes.
+fn moved(report: &Report) -> Vec<String> {
+    let said = report.elsewhere.iter();
+    said.map(|moved| format!("{}: {} → {}", moved.request.to_string().replace('`', ""), moved.old, moved.new))
+        .collect()
+}
+
 #[test]
 fn requests_that_go_elsewhere_are_shown() {
     let report = after(&[
         ("  list:", "  health: { match: GET /health, auth: none, limits: [] }\n  list:"),
         ("GET /both", "POST /both"),
     ]);
-    let found: Vec<(&str, &str, &str, &str)> = report
-        .elsewhere
-        .iter()
-        .map(|moved| {
-            (
-                moved.request.method.as_str(),
-                moved.request.url.as_str(),
-                moved.old.as_str(),
-                moved.new.as_str(),
-            )
-        })
-        .collect();
     assert_eq!(
-        found,
+        moved(&report),
         [
-            ("POST", "https://api.example/a/v1/both", "405", "a/v1/both"),
-            ("GET", "https://api.example/a/v1/both", "a/v1/both", "a/v1/get"),
-            ("GET", "https://api.example/a/v1/health", "a/v1/get", "a/v1/health"),
+            "POST https://api.example/a/v1/both: 405 → a/v1/both",
+            "GET https://api.example/a/v1/both: a/v1/both → a/v1/get",
+            "GET https://api.example/a/v1/health: a/v1/get → a/v1/health",
         ]
     );
-    let moved = &report.elsewhere[2];
-    assert_eq!((moved.direction, moved.says[0]), (Direction::Looser, "authentication removed"));
+    let health = &report.elsewhere[2];
+    assert_eq!((health.direction, health.says[0]), (Direction::Looser, "authentication removed"));
     let added = report.routes.iter().find(|route| route.kind == Kind::Added).unwrap();
     assert_eq!((added.direction, added.says), (Direction::Looser, OPEN));
+}
+
+/// What fits an expression is found by walking through what both plans match.
+#[test]
+fn requests_of_regular_expressions_go_elsewhere_too() {
+    for (old, new, expected) in [
+        // Narrower: what fits no more. Wider: what fits now.
+        (
+            r#"one: { match: { regex: "/[a-z]+" } }"#,
+            r#"one: { match: { regex: "/[b-z]+" } }"#,
+            vec!["GET https://x.example/a/a: a/v1/one → a/v1/all"],
+        ),
+        (
+            r#"one: { match: { regex: "/[0-9]{3}" } }"#,
+            r#"one: { match: { regex: "/[0-9]{3,4}" } }"#,
+            vec!["GET https://x.example/a/0000: a/v1/all → a/v1/one"],
+        ),
+        // A template takes from an expression what they have in common.
+        (
+            "one: { match: { regex: \"/v[0-9]/.*\" } }\n  two: { match: \"GET /{x}/{y}/z\" }",
+            "one: { match: { regex: \"/v[0-9]/.*\" } }\n  two: { match: \"GET /{x}/{y}\" }",
+            vec![
+                "GET https://x.example/a/x/x: a/v1/all → a/v1/two",
+                "GET https://x.example/a/v0/x: a/v1/one → a/v1/two",
+                "GET https://x.example/a/x/x/z: a/v1/two → a/v1/all",
+                "GET https://x.example/a/v0/x/z: a/v1/two → a/v1/one",
+            ],
+        ),
+        // Values and methods.
+        (
+            r#"one: { match: { prefix: /x, headers: { x-a: { regex: "[0-9]+" } } } }"#,
+            r#"one: { match: { prefix: /x, headers: { x-a: { regex: "[1-9][0-9]*" } } } }"#,
+            vec!["GET https://x.example/a/x/x -H 'x-a: 0': a/v1/one → a/v1/all"],
+        ),
+        (
+            r#"one: { match: { prefix: /x, query: { v: [one, two] } } }"#,
+            r#"one: { match: { prefix: /x, query: { v: [two] } } }"#,
+            vec!["GET https://x.example/a/x/x?v=one: a/v1/one → a/v1/all"],
+        ),
+        (
+            r#"one: { match: { path: /x } }"#,
+            r#"one: { match: { path: /x, methods: [GET, POST] } }"#,
+            vec!["PUT https://x.example/a/x: a/v1/one → a/v1/all"],
+        ),
+        // Nothing but another spelling.
+        (r#"one: { match: { regex: "/[0-9][0-9]*" } }"#, r#"one: { match: { regex: "/[0-9]+" } }"#, vec![]),
+    ] {
+        let routes = |own: &str| format!("  all: {{ match: {{ prefix: / }} }}\n  {own}\n");
+        let report = between(&routes(old), &routes(new));
+        let mut found = moved(&report);
+        let mut expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{old} → {new}");
+        assert_eq!(report.undecided, []);
+    }
+}
+
+/// What is too much to decide is said.
+#[test]
+fn what_cannot_be_decided_is_said() {
+    let route =
+        |more: &str| format!("  one: {{ match: {{ regex: \"/(?:a|b)*a(?:a|b){{300}}c{more}\" }} }}\n");
+    let report = between(&route(""), &route("|/d"));
+    assert_eq!(moved(&report), ["GET https://x.example/a/d: 404 → a/v1/one"]);
+    assert_eq!(report.undecided, [Undecided { name: "a/v1/one".into(), owner: "team".into() }]);
+    let text = super::text::text(&[("dev".into(), report)], false);
+    assert!(text.contains("  ? a/v1/one\n      what it matches is too much to decide"), "{text}");
+}
+
+/// Nobody reads the names of parameters: they may change, if all that uses them does.
+#[test]
+fn names_of_parameters_mean_nothing() {
+    let old = "  one: { match: [\"GET /{id}/to/{name}\", { regex: \"/(?P<name>[0-9]+)-(?P<id>[a-z]+)\" }], rewrite: \"/{tenant}/{id}?n={name}\", headers: { request: { set: { x-name: \"{name}\" } } } }\n  go: { match: \"GET /go/{a}/{b}\", redirect: { path: \"/{b}\" } }\n  both: { match: \"GET /both/{k}\", combine: { a: { path: \"/{k}\" } } }\n";
+    let new = old
+        .replace("{id}", "{key}")
+        .replace("<id>", "<key>")
+        .replace("{name}", "{id}")
+        .replace("<name>", "<id>")
+        .replace("{b}", "{c}")
+        .replace("{k}", "{l}");
+    assert!(between(old, &new).is_empty(), "{:#?}", between(old, &new));
+    // The same route under another name, and its rules in another order.
+    let renamed = between(old, &new.replace("  go:", "  gone:"));
+    assert_eq!((renamed.routes[0].kind, renamed.routes[0].changes.len()), (Kind::Renamed, 0), "{renamed:#?}");
+    assert_eq!(renamed.elsewhere, []);
+    // Not all that uses them: shown with the names that each side has.
+    for (from, to, field, was, is) in [
+        (
+            "?n={id}",
+            "?n={key}",
+            "action.Forward.rewrite.Template",
+            "/{tenant}/{id}?n={name}",
+            "/{tenant}/{key}?n={key}",
+        ),
+        ("\"/{c}\"", "\"/{a}\"", "action.Redirect.path", "/{b}", "/{a}"),
+    ] {
+        let report = between(old, &new.replace(from, to));
+        let change = &report.routes.iter().find(|route| !route.changes.is_empty()).unwrap().changes[0];
+        assert!(change.old.to_string().contains(was) && change.new.to_string().contains(is), "{change:?}");
+        assert!(change.field.starts_with(field.split('.').next().unwrap()), "{change:?}");
+    }
+    // Where they are captured makes a difference.
+    let report =
+        between(old, &old.replace("/(?P<name>[0-9]+)-(?P<id>[a-z]+)", "/(?P<id>[0-9]+)-(?P<name>[a-z]+)"));
+    assert!(!report.is_empty());
+    let report = between(
+        "  one: { match: \"GET /{id}\", rewrite: \"/{id}\" }\n",
+        "  one: { match: [\"GET /{key}\", \"POST /{key}\"], rewrite: \"/{key}\" }\n",
+    );
+    let text = super::text::text(&[("dev".into(), report)], false);
+    assert!(text.contains("      match: with POST /{key}\n"), "{text}");
 }
 
 /// A limit's name is read by clients, and its counts are kept under it.

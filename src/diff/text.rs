@@ -25,6 +25,8 @@ struct Part<'r> {
     changes: BTreeMap<String, (&'r Change, BTreeMap<&'r str, Where>)>,
     /// Requests that go elsewhere: what to say of each pair of routes, its witness, and where.
     moved: BTreeMap<(Direction, &'r str, &'r str), (String, Where)>,
+    /// Routes of which some requests may go elsewhere unseen.
+    undecided: BTreeMap<&'r str, Where>,
 }
 
 impl<'r> Part<'r> {
@@ -57,18 +59,13 @@ pub fn text(reports: &[(String, Report)], color: bool) -> String {
         for moved in &report.elsewhere {
             let part = owners.entry(&moved.owner).or_default();
             let key = (moved.direction, moved.old.as_str(), moved.new.as_str());
-            let fields = moved.request.headers.iter().map(|(name, value)| format!(" -H '{name}: {value}'"));
-            let certificate = if moved.request.certificate { " with a certificate" } else { "" };
             let says = flag(moved.direction, &moved.says.join(", "), paint);
-            let text = format!(
-                "{} {}{}{certificate}\n      was {}, now {}{says}",
-                moved.request.method,
-                moved.request.url,
-                fields.collect::<String>(),
-                moved.old,
-                moved.new
-            );
+            let text = format!("{}\n      was {}, now {}{says}", moved.request, moved.old, moved.new);
             part.moved.entry(key).or_insert_with(|| (text, Where::new())).1.insert(at);
+        }
+        for route in &report.undecided {
+            let part = owners.entry(&route.owner).or_default();
+            part.undecided.entry(&route.name).or_default().insert(at);
         }
     }
     let names: Vec<&str> = reports.iter().map(|(name, _)| name.as_str()).collect();
@@ -140,6 +137,13 @@ fn owner(out: &mut String, name: &str, part: &Part<'_>, all: &[&str], paint: Pai
     }
     if let Some(more) = part.moved.len().checked_sub(MOST).filter(|more| *more > 0) {
         let _ = writeln!(out, "    and {more} more requests go elsewhere (--json has all)");
+    }
+    for (name, at) in &part.undecided {
+        let _ = writeln!(
+            out,
+            "  ? {name}{}\n      what it matches is too much to decide: more of its requests may go elsewhere",
+            within(at)
+        );
     }
     out.push('\n');
 }

@@ -1,7 +1,8 @@
 //! A plan as a reader means it: names in place of indexes, defaults written out, nothing that only says where it stood.
 
-use super::witness::{rules, text};
-use crate::plan::{Action, Api, Plan, format::LoadError};
+use super::names::Names;
+use crate::plan::rule::Rule;
+use crate::plan::{Action, Plan, format::LoadError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -12,15 +13,15 @@ pub struct View {
     /// The environment that it was compiled for.
     pub environment: String,
     /// Settings of the gateway itself.
-    pub gateway: Value,
+    pub gateway: Item,
     /// API versions by `api/version`.
     pub apis: BTreeMap<String, Item>,
     /// Routes by `api/version/route`.
     pub routes: BTreeMap<String, Item>,
 }
 
-/// One API version or route.
-#[derive(Clone, Debug, PartialEq)]
+/// One API version or route, or the gateway itself. Parameters are in it by what they capture, not by their names.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item {
     /// Who owns it.
     pub owner: String,
@@ -30,8 +31,20 @@ pub struct Item {
     pub api: String,
     /// What requests it is for, hosts and base path included: two items with the same are the same under other names.
     pub identity: Vec<String>,
+    /// The same as it is written.
+    pub requests: Vec<String>,
     /// Everything else.
     pub value: Value,
+    /// What its parameters are called.
+    names: Names,
+}
+
+impl Item {
+    /// A part of its value with its names of parameters, as far as they are not those of `after`, what became of it.
+    pub fn written(&self, mut part: Value, after: &Item) -> Value {
+        self.names.put_back(&mut part, &after.names);
+        part
+    }
 }
 
 impl View {
@@ -44,26 +57,35 @@ impl View {
         let tables = Tables::new(plan);
         let mut gateway = value(&shared.gateway);
         set(&mut gateway, "claim_headers", value(&shared.claim_headers));
+        let gateway = Item { value: gateway, ..Item::default() };
         let mut view = View { environment: shared.environment.clone(), gateway, ..View::default() };
-        let all = rules(plan)?;
+        let mut rules: Vec<Vec<Rule>> = vec![Vec::new(); plan.len()];
+        for index in 0..u32::try_from(plan.rules()).unwrap_or(u32::MAX) {
+            let rule = plan.rule(index)?;
+            if let Some(own) = usize::try_from(rule.route).ok().and_then(|route| rules.get_mut(route)) {
+                own.push(rule);
+            }
+        }
         for api in &shared.apis {
             let name = format!("{}/{}", api.name, api.version);
             let mut own = value(api);
             remove(&mut own, &["name", "version", "source"]);
             tables.resolve(&mut own);
-            if api.hosts.is_empty() {
-                set(&mut own, "hosts", json!(["*"]));
-            }
+            let names = Names::of(api, &[]);
+            set(&mut own, "hosts", value(&names.hosts()));
+            let (identity, requests) = names.requests(&api.base).into_iter().unzip();
             let item = Item {
                 owner: api.owner.clone(),
                 place: shared.place(&api.source),
                 api: name.clone(),
-                identity: hosts(api).map(|host| format!("{host}{}", api.base)).collect(),
+                identity,
+                requests,
                 value: own,
+                names,
             };
             view.apis.insert(name, item);
         }
-        for index in 0..u32::try_from(plan.len()).unwrap_or(u32::MAX) {
+        for (index, rules) in (0..).zip(&rules) {
             let route = plan.route(index)?;
             let at = usize::try_from(route.api).unwrap_or(usize::MAX);
             let Some(api) = shared.apis.get(at) else { continue };
@@ -74,33 +96,25 @@ impl View {
                 let order: Vec<&str> = combine.calls.iter().map(|call| call.name.as_str()).collect();
                 set(&mut own, "members", order.join(", ").into());
             }
+            let names = Names::of(api, rules);
+            names.take_out(&mut own);
             tables.resolve(&mut own);
-            let mut matches: Vec<String> =
-                all.get(at).into_iter().flatten().filter(|rule| rule.route == index).map(text).collect();
-            matches.sort_unstable();
-            matches.dedup();
-            let identity = hosts(api)
-                .flat_map(|host| matches.iter().map(move |text| format!("{host}{} {text}", api.base)));
-            let mut identity: Vec<String> = identity.collect();
-            identity.sort_unstable();
-            set(&mut own, "match", value(&matches));
+            set(&mut own, "match", value(&names.matches()));
+            let (identity, requests) = names.requests(&api.base).into_iter().unzip();
             let api_name = format!("{}/{}", api.name, api.version);
             let item = Item {
                 owner: api.owner.clone(),
                 place: shared.place(&route.source),
                 api: api_name.clone(),
                 identity,
+                requests,
                 value: own,
+                names,
             };
             view.routes.insert(format!("{api_name}/{}", route.name), item);
         }
         Ok(view)
     }
-}
-
-fn hosts(api: &Api) -> impl Iterator<Item = &str> {
-    let any = api.hosts.is_empty().then_some("*");
-    api.hosts.iter().map(String::as_str).chain(any)
 }
 
 fn value(of: &impl Serialize) -> Value {

@@ -38,13 +38,7 @@ impl Compiler<'_> {
             .enumerate()
             .flat_map(|(api, rules)| rules.iter().map(move |rule| (api, rule)))
             .collect();
-        let placed: Vec<Placed<'_>> = rules
-            .iter()
-            .filter_map(|(api, rule)| {
-                let route = self.out.routes.get(usize::try_from(rule.route).ok()?)?;
-                Some(Placed { api: self.out.shared.apis.get(*api)?, rule, leniency: route.paths })
-            })
-            .collect();
+        let placed = Placed::all(&self.out.shared.apis, self.out.rules.iter().flatten(), &self.out.routes);
         let findings = analyse(&placed);
         let owned: Vec<usize> =
             placed.iter().enumerate().filter(|(_, placed)| self.owns(placed)).map(|(at, _)| at).collect();

@@ -1,6 +1,8 @@
 //! Path patterns taken apart into elements.
 
 use crate::plan::rule::Pattern;
+use regex_syntax::ast::{self, Ast, GroupKind};
+use std::convert::Infallible;
 
 /// A pattern's elements. `/a/{x}` has two, `/` one that is empty, the prefix of everything none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,5 +78,91 @@ impl Element {
         let parts = text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
         let Some((before, (name, after))) = parts else { return Element::Literal(text.to_owned()) };
         Element::Param { before: before.to_owned(), name: name.to_owned(), after: after.to_owned() }
+    }
+}
+
+/// A template without the names of its parameters: `/a/{}`, `/a/{*}`.
+pub fn nameless(template: &str) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((text, named)) = rest.split_once('{') {
+        out.push_str(text);
+        out.push_str(if named.starts_with('*') { "{*}" } else { "{}" });
+        rest = named.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A pattern whose parameters have no names, and these with their positions: which of its parameters or groups it is.
+pub fn named(pattern: &Pattern) -> (Pattern, Vec<(u32, String)>) {
+    match pattern {
+        Pattern::Template(text) => {
+            let shape = Shape::of(pattern);
+            let names = shape.names().into_iter().map(str::to_owned);
+            (Pattern::Template(nameless(text)), (0..).zip(names).collect())
+        }
+        Pattern::Prefix(_) => (pattern.clone(), Vec::new()),
+        Pattern::Regex(source) => {
+            let mut groups = Groups(Vec::new());
+            if let Ok(tree) = ast::parse::Parser::new().parse(source) {
+                let Ok(()) = ast::visit(&tree, &mut groups);
+            }
+            let (mut text, mut at) = (String::with_capacity(source.len()), 0);
+            for (from, to, ..) in &groups.0 {
+                text.push_str(source.get(at..*from).unwrap_or_default());
+                at = *to;
+            }
+            text.push_str(source.get(at..).unwrap_or_default());
+            (Pattern::Regex(text), groups.0.into_iter().map(|(.., index, name)| (index, name)).collect())
+        }
+    }
+}
+
+/// Where the names of groups stand, from `?` to `>`; which groups they are; the names.
+struct Groups(Vec<(usize, usize, u32, String)>);
+
+impl ast::Visitor for &mut Groups {
+    type Output = ();
+    type Err = Infallible;
+
+    fn finish(self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn visit_pre(&mut self, tree: &Ast) -> Result<(), Infallible> {
+        if let Ast::Group(group) = tree
+            && let GroupKind::CaptureName { name, .. } = &group.kind
+        {
+            let (from, to) = (group.span.start.offset, name.span.end.offset);
+            self.0.push((from.saturating_add(1), to.saturating_add(1), name.index, name.name.clone()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_out_of_patterns() {
+        for (pattern, nameless, names) in [
+            (
+                Pattern::Template("/a/{x}/b-{y}.c/{*rest}".into()),
+                "/a/{}/b-{}.c/{*}",
+                vec![(0, "x"), (1, "y"), (2, "rest")],
+            ),
+            (Pattern::Prefix("/a".into()), "/a/*", vec![]),
+            (
+                Pattern::Regex(r"/(a|(?:b))/(?P<x>[0-9(?P<]+)/(?<y>(?i)é)\(?P<z>".into()),
+                r"/~ /(a|(?:b))/([0-9(?P<]+)/((?i)é)\(?P<z>",
+                vec![(2, "x"), (3, "y")],
+            ),
+        ] {
+            let (text, found) = named(&pattern);
+            let found: Vec<(u32, &str)> = found.iter().map(|(at, name)| (*at, name.as_str())).collect();
+            assert_eq!((text.to_string().as_str(), found), (nameless, names), "{pattern}");
+        }
     }
 }

@@ -81,11 +81,10 @@ pub struct Values<'a> {
     regexes: BTreeSet<&'a str>,
 }
 
-impl<'a> Values<'a> {
-    fn everything() -> Values<'a> {
-        Values { absent: true, listed: None, regexes: BTreeSet::new() }
-    }
+/// Of what nothing is asked.
+static EVERYTHING: Values<'static> = Values { absent: true, listed: None, regexes: BTreeSet::new() };
 
+impl<'a> Values<'a> {
     fn of(thing: Thing<'a>, test: &'a Test) -> Values<'a> {
         let possible = |values: &'a [String]| {
             Some(values.iter().map(String::as_str).filter(|value| thing.refuses(value).is_none()).collect())
@@ -130,21 +129,37 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Whether something is here that is not in `other`: `No` if all of this is.
-    fn beyond(&self, other: &Values<'_>, thing: Thing<'_>, automata: &mut Automata) -> Answer<()> {
+    /// Something that is here and not in `other`, `None` for being absent: `No` if all of this is.
+    fn beyond(
+        &self,
+        other: &Values<'_>,
+        thing: Thing<'_>,
+        automata: &mut Automata,
+    ) -> Answer<Option<String>> {
         if self.absent && !other.absent {
-            return Answer::Yes(());
+            return Answer::Yes(None);
         }
+        let shown = |value: &str| Answer::Yes(Some(value.to_owned()));
         let mut answer = Answer::No;
         match (&self.listed, &other.listed) {
-            (Some(own), Some(theirs)) if own.is_subset(theirs) => {}
-            (Some(_), Some(_)) => return Answer::Yes(()),
-            (Some(own), None) => {
-                if !own.iter().all(|value| other.regexes.iter().all(|source| automata.fits(source, value))) {
-                    return Answer::Yes(());
+            (Some(own), Some(theirs)) => {
+                if let Some(value) = own.difference(theirs).next() {
+                    return shown(value);
                 }
             }
-            (None, Some(_)) if self.regexes.is_empty() => return Answer::Yes(()),
+            (Some(own), None) => {
+                let mut fits = |value: &str| other.regexes.iter().all(|source| automata.fits(source, value));
+                if let Some(value) = own.iter().find(|value| !fits(value)) {
+                    return shown(value);
+                }
+            }
+            (None, Some(theirs)) if self.regexes.is_empty() => {
+                // One of so many is none of theirs.
+                let mut made = (0..=theirs.len()).map(|n| if n == 0 { "x".into() } else { format!("x{n}") });
+                return made
+                    .find(|made: &String| !theirs.contains(made.as_str()))
+                    .map_or(answer, |made| shown(&made));
+            }
             (None, theirs) => {
                 let within: Vec<&str> = self.regexes.iter().copied().collect();
                 let list = theirs.as_ref().map(|values| {
@@ -158,7 +173,7 @@ impl<'a> Values<'a> {
                         continue;
                     }
                     match automata.value(thing.kind(), &within, Some(source)) {
-                        Answer::Yes(_) => return Answer::Yes(()),
+                        Answer::Yes(value) => return Answer::Yes(Some(value)),
                         Answer::Unknown => answer = Answer::Unknown,
                         Answer::No => {}
                     }
@@ -245,17 +260,28 @@ impl<'a> Conditions<'a> {
     }
 
     /// Whether these can hold where `other` does not: `No` if `other` follows. These must be able to hold.
-    pub fn beyond(&self, other: &Conditions<'_>, automata: &mut Automata) -> Answer<()> {
-        let everything = Values::everything();
+    pub fn beyond(&self, other: &Conditions<'a>, automata: &mut Automata) -> Answer<()> {
         let mut answer = Answer::No;
-        for (thing, theirs) in &other.things {
-            match self.things.get(thing).unwrap_or(&everything).beyond(theirs, *thing, automata) {
-                Answer::Yes(()) => return Answer::Yes(()),
+        for (_, found) in self.escapes(other, automata) {
+            match found {
+                Answer::Yes(_) => return Answer::Yes(()),
                 Answer::Unknown => answer = Answer::Unknown,
                 Answer::No => {}
             }
         }
         answer
+    }
+
+    /// For each thing that `other` looks at, a value with which these can hold and `other` does not.
+    pub fn escapes<'s>(
+        &'s self,
+        other: &'s Conditions<'a>,
+        automata: &'s mut Automata,
+    ) -> impl Iterator<Item = (Thing<'a>, Answer<Option<String>>)> + 's {
+        other.things.iter().map(move |(thing, theirs)| {
+            let own = self.things.get(thing).unwrap_or(&EVERYTHING);
+            (*thing, own.beyond(theirs, *thing, automata))
+        })
     }
 
     /// The few values that a thing may have, `None` for being absent; nothing if they are not few.

@@ -16,18 +16,21 @@ pub mod conditions;
 mod groups;
 mod language;
 mod places;
+mod requests;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod witness;
 
-use crate::plan::Api;
 use crate::plan::rule::Rule;
+use crate::plan::{Api, Route};
 use crate::routing::path::Leniency;
 use automata::{Answer, Automata};
 use conditions::Flaw;
 use places::{Path, Shape};
+pub use requests::Requests;
 use rules::{Facts, Names, Order};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 pub use witness::Witness;
 
@@ -43,6 +46,22 @@ pub struct Placed<'a> {
     pub rule: &'a Rule,
     /// What its route lets pass.
     pub leniency: Leniency,
+}
+
+impl<'a> Placed<'a> {
+    /// Rules where they stand, in their order.
+    pub fn all(
+        apis: &'a [Api],
+        rules: impl Iterator<Item = &'a Rule>,
+        routes: &[impl Borrow<Route>],
+    ) -> Vec<Placed<'a>> {
+        let at = |index: u32| usize::try_from(index).ok();
+        let place = |rule: &'a Rule| {
+            let route: &Route = routes.get(at(rule.route)?)?.borrow();
+            Some(Placed { api: apis.get(at(route.api)?)?, rule, leniency: route.paths })
+        };
+        rules.filter_map(place).collect()
+    }
 }
 
 /// What was found. Rules are named by their index in what was given; of two, the later has the finding.

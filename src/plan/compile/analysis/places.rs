@@ -5,6 +5,7 @@
 //! parameters' names left out. Regular expressions alone are compared with everything.
 
 use super::automata::Paths;
+use crate::plan::compile::pattern::nameless;
 use crate::plan::rule::{Pattern, Rule};
 use crate::plan::{Api, BaseForm, Slash};
 use std::cmp::Ordering;
@@ -26,6 +27,17 @@ pub fn host_fits(shape: &str, host: &str) -> bool {
         Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
         None => shape.is_empty() || shape == host,
     }
+}
+
+/// The shape that has the hosts which two shapes have in common, if there are any: one of them.
+pub fn host_both<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
+    let (more, less) = if specific(a) >= specific(b) { (a, b) } else { (b, a) };
+    let one = match more.as_bytes().first() {
+        Some(b'{') => more.replacen("{}", "x", 1),
+        Some(b'*') => more.replacen('*', "x", 1),
+        _ => more.to_owned(),
+    };
+    (more == less || host_fits(less, &one)).then_some(more)
 }
 
 /// How specific a shape of hosts is: more is more.
@@ -106,7 +118,7 @@ impl Path {
             }
             Pattern::Template(template) => {
                 let elements = depth.saturating_add(elements(template));
-                let text = nameless(base, template);
+                let text = format!("{base}{}", nameless(template));
                 if let Some(text) = text.strip_suffix("/{*}") {
                     return vec![path(Shape::Rest(text.to_owned()), elements)];
                 }
@@ -150,6 +162,28 @@ impl Path {
         }
     }
 
+    /// Whether two shapes have no path in common, as far as one element after the other tells. Not for regular expressions.
+    pub fn apart(&self, other: &Path) -> bool {
+        fn text(path: &Path) -> Option<(&str, bool)> {
+            match &path.shape {
+                Shape::Exact(text) => Some((text, false)),
+                Shape::Rest(text) | Shape::Prefix(text) => Some((text, true)),
+                Shape::Regex(_) => None,
+            }
+        }
+        let (Some((a, more_a)), Some((b, more_b))) = (text(self), text(other)) else { return false };
+        let (mut a, mut b) = (a.split('/'), b.split('/'));
+        loop {
+            match (a.next(), b.next()) {
+                (Some(a), Some(b)) if a == b || a.contains("{}") || b.contains("{}") => {}
+                (Some(_), Some(_)) => return true,
+                (Some(_), None) => return !more_b,
+                (None, Some(_)) => return !more_a,
+                (None, None) => return false,
+            }
+        }
+    }
+
     /// The paths as a regular expression.
     pub fn paths(&self) -> Paths {
         let (text, tail) = match &self.shape {
@@ -166,20 +200,6 @@ impl Path {
         let source = format!("{}{tail}", parts.join("[^/]+"));
         Paths { base: String::new(), source, bare: false, slash: true }
     }
-}
-
-/// Base and template without the names of parameters: `/a/{}`, `/a/{*}`.
-fn nameless(base: &str, template: &str) -> String {
-    let mut out = String::with_capacity(base.len().saturating_add(template.len()));
-    out.push_str(base);
-    let mut rest = template;
-    while let Some((text, named)) = rest.split_once('{') {
-        out.push_str(text);
-        out.push_str(if named.starts_with('*') { "{*}" } else { "{}" });
-        rest = named.split_once('}').map_or("", |(_, rest)| rest);
-    }
-    out.push_str(rest);
-    out
 }
 
 /// Whether a path has an exact shape.

@@ -25,6 +25,15 @@ impl Names {
         u32::try_from(at).ok().and_then(|at| 1_u64.checked_shl(at)).unwrap_or(0)
     }
 
+    /// Of some methods those that `told` has, and the first of all others.
+    pub fn told(&self, bits: u64, told: u64) -> Vec<String> {
+        let has = |bits: u64, at: u32| bits.checked_shr(at).is_some_and(|bits| bits & 1 != 0);
+        let first = (0..).zip(&self.0).map(|(at, _)| at).find(|at| has(bits & !told, *at));
+        let own =
+            (0..).zip(&self.0).filter(|(at, _)| has(bits, *at) && (has(told, *at) || first == Some(*at)));
+        own.map(|(_, name)| name.clone()).collect()
+    }
+
     /// The first of some methods.
     pub fn first(&self, bits: u64) -> &str {
         let at = usize::try_from(bits.trailing_zeros()).unwrap_or(0);
@@ -96,6 +105,12 @@ impl<'a> Facts<'a> {
     /// The methods that it takes.
     pub fn takes(&self) -> u64 {
         self.methods.iter().fold(0, |all, bits| all | bits)
+    }
+
+    /// The methods that it tells from others.
+    pub fn told(&self) -> u64 {
+        let [own, heads, _] = self.methods;
+        own | heads
     }
 
     /// The methods on which two rules tie whose paths do, if everything else fits both.

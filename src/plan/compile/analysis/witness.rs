@@ -1,6 +1,9 @@
 //! A request that shows what was found.
 
 use super::conditions::Thing;
+use crate::routing::{Asked, Facts};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A request, as `tollgate explain` takes it.
@@ -51,14 +54,68 @@ impl Witness {
 
     /// The URL.
     pub fn url(&self) -> String {
-        let mut url = format!("https://{}{}", self.host, self.path);
+        let query = self.query();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("https://{}{}{mark}{query}", self.host, self.path)
+    }
+
+    fn query(&self) -> String {
+        let mut out = String::new();
         for (i, (name, value)) in self.query.iter().enumerate() {
-            url.push(if i == 0 { '?' } else { '&' });
-            encode(name, &mut url);
-            url.push('=');
-            encode(value, &mut url);
+            if i > 0 {
+                out.push('&');
+            }
+            encode(name, &mut out);
+            out.push('=');
+            encode(value, &mut out);
         }
-        url
+        out
+    }
+
+    /// All header fields, that of the cookies included.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies = (!cookies.is_empty()).then(|| ("cookie", Cow::Owned(cookies.join("; "))));
+        self.headers.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))).chain(cookies)
+    }
+
+    /// Asks somebody who sees requests as the router does.
+    pub fn ask<T>(&self, ask: impl FnOnce(&Asked<'_, '_>) -> T) -> T {
+        let query = self.query();
+        ask(&Asked {
+            method: &self.method,
+            host: &self.host,
+            path: &self.path,
+            query: Some(query.as_str()).filter(|query| !query.is_empty()),
+            facts: Some(self),
+        })
+    }
+}
+
+impl Facts for Witness {
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.fields().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    fn certificate(&self) -> bool {
+        self.certificate
+    }
+}
+
+impl Serialize for Witness {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Witness", 4)?;
+        out.serialize_field("method", &self.method)?;
+        out.serialize_field("url", &self.url())?;
+        let fields: Vec<(&str, Cow<'_, str>)> = self.fields().collect();
+        if !fields.is_empty() {
+            out.serialize_field("headers", &fields)?;
+        }
+        if self.certificate {
+            out.serialize_field("certificate", &true)?;
+        }
+        out.end()
     }
 }
 
@@ -75,13 +132,8 @@ fn encode(text: &str, out: &mut String) {
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{} {}", self.method, self.url())?;
-        for (name, value) in &self.headers {
+        for (name, value) in self.fields() {
             write!(f, " -H '{name}: {value}'")?;
-        }
-        if !self.cookies.is_empty() {
-            let pairs: Vec<String> =
-                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            write!(f, " -H 'cookie: {}'", pairs.join("; "))?;
         }
         write!(f, "`")?;
         if self.certificate { write!(f, " with a client certificate") } else { Ok(()) }
