@@ -202,6 +202,15 @@ impl World {
         self.elsewhere.replace(Some(Box::new(answer)));
     }
 
+    /// What an origin does with a request.
+    fn reach(&self, sent: &Sent) -> Answered {
+        let authority = sent.url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = authority.split(['/', '?']).next().unwrap_or_default();
+        let (origins, elsewhere) = (self.origins.borrow(), self.elsewhere.borrow());
+        let origin = origins.get(authority).or(elsewhere.as_ref());
+        origin.map_or_else(|| Answered::broken("connection refused"), |origin| origin(sent))
+    }
+
     /// Binds a secret.
     pub fn secret(&self, name: &str, value: &str) {
         self.secrets.borrow_mut().insert(name.to_owned(), value.to_owned());

@@ -21,6 +21,8 @@ pub struct Visit<'w> {
     address: Option<String>,
     certificate: bool,
     answers: RefCell<Vec<Answered>>,
+    /// Copies for mirrors that leave with the next fetch.
+    copies: RefCell<Vec<Sent>>,
     /// Names of the request's fields that were asked for one by one.
     pub asked: RefCell<BTreeSet<String>>,
 }
@@ -69,6 +71,7 @@ impl<'w> Visit<'w> {
             address: Some("192.0.2.1".to_owned()),
             certificate: false,
             answers: RefCell::default(),
+            copies: RefCell::default(),
             asked: RefCell::default(),
         }
     }
@@ -253,16 +256,13 @@ impl Host for Visit<'_> {
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, FetchFault> {
         let timeout = u64::from(fetch.timeout);
         let sent = self.sent(fetch);
-        let authority = sent.url.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = authority.split(['/', '?']).next().unwrap_or_default().to_owned();
-        let answered = match self.world.origins.borrow().get(&authority) {
-            Some(origin) => origin(&sent),
-            None => match self.world.elsewhere.borrow().as_ref() {
-                Some(origin) => origin(&sent),
-                None => Answered::broken("connection refused"),
-            },
-        };
+        let answered = self.world.reach(&sent);
         self.world.sent.borrow_mut().push(sent);
+        // Copies leave when this is on its way. What comes of them is nobody's.
+        for copy in self.copies.take() {
+            self.world.reach(&copy);
+            self.world.mirrored.borrow_mut().push(copy);
+        }
         let began = self.world.now();
         self.world.until(began + answered.after.min(timeout)).await;
         if answered.after > timeout {
@@ -277,7 +277,7 @@ impl Host for Visit<'_> {
     fn mirror(&self, copy: Fetch, most: u32) {
         let sent = self.sent(copy);
         if sent.body.as_ref().is_none_or(|body| body.len() <= most as usize) {
-            self.world.mirrored.borrow_mut().push(sent);
+            self.copies.borrow_mut().push(sent);
         }
     }
 

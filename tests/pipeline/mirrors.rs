@@ -2,6 +2,8 @@
 
 use crate::scene::Scene;
 use serde_json::json;
+use std::cell::RefCell;
+use std::rc::Rc;
 use tollgate::simulator::{Answered, Sent};
 
 fn scene(route: &str) -> Scene {
@@ -139,4 +141,32 @@ fn a_copy_is_what_the_chosen_backend_gets() {
         (copies[0].url.as_str(), copies[0].header("x-lane")),
         ("https://shadow.internal/base/y", Some("only"))
     );
+}
+
+/// The world's origins get copies as they get requests, after these; what they do with them is nobody's.
+#[test]
+fn what_becomes_of_a_copy_does_not_matter() {
+    let order = Rc::new(RefCell::new(Vec::new()));
+    for broken in
+        [Answered::broken("refused"), Answered::json("<html>"), Answered::json("{}").after(86_400_000)]
+    {
+        let scene = scene(BOTH);
+        for host in ["origin.internal", "shadow.internal", "second.internal"] {
+            let (order, broken) = (Rc::clone(&order), broken.clone());
+            scene.world.origin(host, move |sent| {
+                order.borrow_mut().push(sent.url.clone());
+                if host == "origin.internal" { Answered::json("{}") } else { broken.clone() }
+            });
+        }
+        let began = scene.world.now();
+        let seen = scene.send(&scene.visit("GET", "/shop/a"));
+        assert_eq!((seen.status, seen.body.as_str(), scene.world.now()), (200, "{}", began));
+        let got = [
+            "https://origin.internal/base/in/a",
+            "https://shadow.internal/base/in/a",
+            "https://second.internal/in/a",
+        ];
+        assert_eq!(order.take(), got);
+        assert_eq!(copies(&scene).len(), 2);
+    }
 }
