@@ -22,7 +22,7 @@ mod verify;
 mod why;
 
 use output::Color;
-pub(crate) use output::{colored, complain, misused, print, print_json, refuse};
+pub(crate) use output::{by_owner, colored, complain, misused, print, print_json, refuse};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;

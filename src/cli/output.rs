@@ -1,6 +1,7 @@
 //! What every subcommand prints with: standard output and error, and colour where a person reads.
 
 use clap::ValueEnum;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -49,6 +50,25 @@ pub(crate) fn print(text: &str) {
 /// Writes a value as JSON to standard output, with a line end.
 pub(crate) fn print_json(value: &impl serde::Serialize) {
     print(&format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()));
+}
+
+/// What `each` says of some things, by their owners: under headings where these are several.
+pub(crate) fn by_owner<'t, T: 't>(
+    things: impl IntoIterator<Item = &'t T>,
+    owner: impl Fn(&'t T) -> &'t str,
+    mut each: impl FnMut(&mut String, &'t T),
+) -> String {
+    let mut parts: BTreeMap<&str, String> = BTreeMap::new();
+    for thing in things {
+        each(parts.entry(owner(thing)).or_default(), thing);
+    }
+    match parts.len() {
+        0 | 1 => parts.into_values().collect(),
+        _ => parts
+            .into_iter()
+            .map(|(name, text)| format!("{}{}\n\n", problem::owner(name, colored()), text.trim_end()))
+            .collect(),
+    }
 }
 
 /// Writes problems to standard error, with a closing count.

@@ -1,6 +1,6 @@
 //! `tollgate test`: the tests of the route files.
 
-use super::{RoutesArgs, colored, misused, print, print_json, refuse};
+use super::{RoutesArgs, by_owner, colored, misused, print, print_json, refuse};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 use tollgate::pipeline::record;
-use tollgate::suite::{self, Choice, Coverage, Ran, Report};
+use tollgate::suite::{self, Choice, Counts, Coverage, Ran, Report};
 
 /// Runs the tests that stand in the route files: the gateway's own code in a simulated world.
 ///
@@ -90,7 +90,7 @@ impl Test {
     pub(crate) fn passed(&self) -> (bool, String, Value) {
         let Ok((report, took)) = self.once() else { return (false, String::new(), Value::Null) };
         let (fine, text) = self.told(&report, took, None);
-        (fine, text, as_json(&report, fine, percent(&report)))
+        (fine, text, as_json(&report, fine))
     }
 
     /// Whether all is well, and the text about it. `before`: what each test did the last time.
@@ -104,18 +104,20 @@ impl Test {
         let short = self.coverage_min.is_some_and(|min| percent < usize::from(min));
         let fine = report.failed() == 0 && !short;
         if self.json {
-            let text = serde_json::to_string_pretty(&as_json(report, fine, percent));
+            let text = serde_json::to_string_pretty(&as_json(report, fine));
             return (fine, format!("{}\n", text.unwrap_or_default()));
         }
-        let mut out = String::new();
-        for ran in &report.ran {
-            match (ran.failures.is_empty(), before.and_then(|before| before.get(&key(ran)).copied())) {
-                (true, Some(false)) => line(&mut out, "passes now", ran, report),
-                (false, Some(false)) => line(&mut out, "still FAILS", ran, report),
-                (false, _) => failed(&mut out, ran, report),
-                (true, _) => {}
-            }
-        }
+        let was = |ran: &Ran| before.and_then(|before| before.get(&key(ran)).copied());
+        let told = report.ran.iter().filter(|ran| !ran.failures.is_empty() || was(ran) == Some(false));
+        let mut out = by_owner(
+            told,
+            |ran| &ran.owner,
+            |out, ran| match (ran.failures.is_empty(), was(ran)) {
+                (true, _) => line(out, "passes now", ran, report),
+                (false, Some(false)) => line(out, "still FAILS", ran, report),
+                (false, _) => failed(out, ran, report),
+            },
+        );
         let _ = write!(out, "{} passed, {} failed", report.ran.len() - report.failed(), report.failed());
         let _ = writeln!(out, "  ({} requests in {} ms)", report.requests, took.as_millis());
         if report.ran.is_empty() {
@@ -156,10 +158,13 @@ impl Test {
         if self.json {
             print_json(&json!({ "ok": fine, "percent": found.percent(), "mutants": found.all }));
         } else {
-            let mut out = String::new();
-            for mutant in found.survivors() {
-                let _ = writeln!(out, "{}  {}: {}", mutant.place, mutant.of, mutant.what);
-            }
+            let mut out = by_owner(
+                found.survivors(),
+                |mutant| &mutant.owner,
+                |out, mutant| {
+                    let _ = writeln!(out, "{}  {}: {}", mutant.place, mutant.of, mutant.what);
+                },
+            );
             if survivors > 0 {
                 out.push_str("No test fails with any of these changes.\n");
             }
@@ -172,32 +177,47 @@ impl Test {
     }
 
     fn coverage(&self, out: &mut String, coverage: &Coverage, brief: bool) {
-        let ((tested, routes), (seen, all)) = (coverage.tested(), coverage.cells());
-        let percent = coverage.percent();
-        let _ = writeln!(out, "coverage: {percent} % ({tested} of {routes} routes, {seen} of {all} in all)");
+        let counts = coverage.counts();
+        let line = |out: &mut String, of: &str, counts: &Counts| {
+            let Counts { percent, routes_tested, routes, seen, all } = counts;
+            let _ = writeln!(
+                out,
+                "{of}: {percent} % ({routes_tested} of {routes} routes, {seen} of {all} in all)"
+            );
+        };
+        line(out, "coverage", &counts);
         if brief {
             return;
+        }
+        let owners = coverage.by_owner();
+        if owners.len() > 1 {
+            owners.iter().for_each(|(owner, counts)| line(out, &format!("  {owner}"), counts));
         }
         let gaps = coverage
             .routes()
             .iter()
             .filter(|route| route.requests == 0 || route.cells.iter().any(|cell| !cell.seen));
-        for route in gaps {
-            if route.requests == 0 {
-                let _ = writeln!(out, "  {}  {}: no test", route.route, route.place);
-                continue;
-            }
-            let unseen: Vec<_> = route.cells.iter().filter(|cell| !cell.seen).collect();
-            if self.coverage {
-                let _ = writeln!(out, "  {}  {}: no test saw", route.route, route.place);
-                for cell in unseen {
-                    let _ = writeln!(out, "    {}: {}", cell.policy, cell.does);
+        *out += &by_owner(
+            gaps,
+            |route| &route.owner,
+            |out, route| {
+                if route.requests == 0 {
+                    let _ = writeln!(out, "  {}  {}: no test", route.route, route.place);
+                    return;
                 }
-            } else {
-                let _ = writeln!(out, "  {}  {} of {} unseen", route.route, unseen.len(), route.cells.len());
-            }
-        }
-        if !self.coverage && seen < all {
+                let unseen: Vec<_> = route.cells.iter().filter(|cell| !cell.seen).collect();
+                if self.coverage {
+                    let _ = writeln!(out, "  {}  {}: no test saw", route.route, route.place);
+                    for cell in unseen {
+                        let _ = writeln!(out, "    {}: {}", cell.policy, cell.does);
+                    }
+                } else {
+                    let _ =
+                        writeln!(out, "  {}  {} of {} unseen", route.route, unseen.len(), route.cells.len());
+                }
+            },
+        );
+        if !self.coverage && counts.seen < counts.all {
             out.push_str("  (--coverage lists them)\n");
         }
     }
@@ -300,10 +320,10 @@ fn failed(out: &mut String, ran: &Ran, report: &Report) {
 
 /// How much of the routes is covered; all, where nothing was to be.
 fn percent(report: &Report) -> usize {
-    report.coverage.as_ref().map_or(100, Coverage::percent)
+    report.coverage.as_ref().map_or(100, |coverage| coverage.counts().percent)
 }
 
-fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
+fn as_json(report: &Report, fine: bool) -> Value {
     let tests: Vec<Value> = report
         .ran
         .iter()
@@ -311,6 +331,7 @@ fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
             let failures = ran.failures.iter().map(|(problem, failure)| failure.as_json(problem));
             json!({
                 "name": ran.name,
+                "owner": ran.owner,
                 "place": ran.place,
                 "environment": ran.environment,
                 "ok": ran.failures.is_empty(),
@@ -319,15 +340,12 @@ fn as_json(report: &Report, fine: bool, percent: usize) -> Value {
         })
         .collect();
     let coverage = report.coverage.as_ref().map(|coverage| {
-        let ((tested, routes), (seen, all)) = (coverage.tested(), coverage.cells());
-        json!({
-            "percent": percent,
-            "routes_tested": tested,
-            "routes": routes,
-            "seen": seen,
-            "all": all,
-            "by_route": coverage.routes(),
-        })
+        let mut out = json!(coverage.counts());
+        if let Some(members) = out.as_object_mut() {
+            members.insert("by_owner".into(), json!(coverage.by_owner()));
+            members.insert("by_route".into(), json!(coverage.routes()));
+        }
+        out
     });
     json!({
         "ok": fine,

@@ -1,6 +1,6 @@
 //! `tollgate verify`: the tests of the route files against a gateway that runs.
 
-use super::{RoutesArgs, colored, misused, print, print_json, refuse};
+use super::{RoutesArgs, by_owner, colored, misused, print, print_json, refuse};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -82,22 +82,26 @@ impl Verify {
 
     // Writing to a string cannot fail.
     fn text(&self, all: &[Replayed], failed: usize) -> String {
-        let mut out = String::new();
-        for test in all {
-            if !test.failures.is_empty() {
-                let _ = writeln!(out, "FAIL  {}  ({})", test.name, test.place);
-            } else if let (true, Some(why)) = (self.skipped, &test.skipped) {
-                let part = if test.requests > 0 { "skipped in part" } else { "skipped" };
-                let _ = writeln!(out, "{part}  {}  ({}): {why}", test.name, test.place);
-            }
-            for (problem, failure) in &test.failures {
-                let _ = problem.write(&mut out, colored());
-                out.push('\n');
-                if let Some(asked) = &failure.asked {
-                    let _ = writeln!(out, "  {} {}", asked.method, asked.url);
+        let mut out = by_owner(
+            all.iter().filter(|test| !test.failures.is_empty() || self.skipped && test.skipped.is_some()),
+            |test| &test.owner,
+            |out, test| {
+                if !test.failures.is_empty() {
+                    let _ = writeln!(out, "FAIL  {}  ({})", test.name, test.place);
                 }
-            }
-        }
+                for (problem, failure) in &test.failures {
+                    let _ = problem.write(out, colored());
+                    out.push('\n');
+                    if let Some(asked) = &failure.asked {
+                        let _ = writeln!(out, "  {} {}", asked.method, asked.url);
+                    }
+                }
+                if let (true, Some(why)) = (self.skipped, &test.skipped) {
+                    let part = if test.requests > 0 { "skipped in part" } else { "skipped" };
+                    let _ = writeln!(out, "{part}  {}  ({}): {why}", test.name, test.place);
+                }
+            },
+        );
         let requests: usize = all.iter().map(|test| test.requests).sum();
         let skipped = all.iter().filter(|test| test.requests == 0).count();
         let passed = all.len() - skipped - failed;
@@ -114,6 +118,7 @@ fn as_json(all: &[Replayed], failed: usize) -> Value {
             let failures = test.failures.iter().map(|(problem, failure)| failure.as_json(problem));
             json!({
                 "name": test.name,
+                "owner": test.owner,
                 "place": test.place,
                 "requests": test.requests,
                 "skipped": test.skipped,

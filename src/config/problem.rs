@@ -274,8 +274,7 @@ pub fn render_by_owner(problems: &[Problem], color: bool) -> String {
     }
     let mut out = String::new();
     for owner in owners {
-        let name = if owner.is_empty() { "nobody in particular" } else { owner };
-        out.push_str(&format!("{}\n\n", Paint(color, BOLD, format!("── {}", Plain(name)))));
+        out.push_str(&self::owner(owner, color));
         for problem in problems.iter().filter(|problem| problem.owner == owner) {
             // Writing to a string cannot fail.
             let _ = problem.write(&mut out, color);
@@ -284,6 +283,12 @@ pub fn render_by_owner(problems: &[Problem], color: bool) -> String {
     }
     out.push_str(&count(problems));
     out
+}
+
+/// The heading of what concerns an owner, in every report.
+pub fn owner(name: &str, color: bool) -> String {
+    let name = if name.is_empty() { "nobody in particular" } else { name };
+    format!("{}\n\n", Paint(color, BOLD, format!("── {}", Plain(name))))
 }
 
 /// `2 errors, 1 warning`, if there is any.

@@ -5,7 +5,7 @@ use super::stage::{Bench, Met};
 use crate::fault::Reason;
 use crate::plan::{Action, Route, Shared};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One thing that a policy of a route does, and whether a test saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +23,8 @@ pub struct Cell {
 pub struct RouteCoverage {
     /// `API/VERSION/NAME`.
     pub route: String,
+    /// Who owns it.
+    pub owner: String,
     /// Where it is declared.
     pub place: String,
     /// Requests that belonged to it.
@@ -75,11 +77,12 @@ impl Coverage {
             let api = shared.apis.get(usize::try_from(route.api).unwrap_or(usize::MAX));
             let name =
                 api.map_or_else(String::new, |api| format!("{}/{}/{}", api.name, api.version, route.name));
+            let owner = api.map_or_else(String::new, |api| api.owner.clone());
             let mut cells = Vec::new();
             for (_, look) in FIELDS {
                 look(shared, route, None, &mut |policy, does, seen| cells.push(Cell { policy, does, seen }));
             }
-            RouteCoverage { route: name, place: shared.place(&route.source), requests: 0, cells }
+            RouteCoverage { route: name, owner, place: shared.place(&route.source), requests: 0, cells }
         };
         let index = bench.routes.iter().enumerate();
         let index = index.map(|(at, route)| ((route.api, route.name.clone()), at)).collect();
@@ -133,23 +136,47 @@ impl Coverage {
         &self.routes
     }
 
-    /// Routes with a test, and all routes.
-    pub fn tested(&self) -> (usize, usize) {
-        (self.routes.iter().filter(|route| route.requests > 0).count(), self.routes.len())
+    /// How much was seen in all.
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.routes.iter())
     }
 
-    /// Cells seen, and all cells; a route itself counts as one.
-    pub fn cells(&self) -> (usize, usize) {
-        let all = || self.routes.iter().flat_map(|route| &route.cells);
-        let (tested, routes) = self.tested();
-        let seen = all().filter(|cell| cell.seen).count();
-        (tested.saturating_add(seen), routes.saturating_add(all().count()))
+    /// The same for each owner.
+    pub fn by_owner(&self) -> BTreeMap<&str, Counts> {
+        let owners: BTreeSet<&str> = self.routes.iter().map(|route| route.owner.as_str()).collect();
+        let own = |owner: &str| Counts::of(self.routes.iter().filter(|route| route.owner == owner));
+        owners.into_iter().map(|owner| (owner, own(owner))).collect()
     }
+}
 
-    /// Per cent of the cells seen, rounded down; 100 of none.
-    pub fn percent(&self) -> usize {
-        let (seen, all) = self.cells();
-        seen.saturating_mul(100).checked_div(all).unwrap_or(100)
+/// How much was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Per cent of the cells, rounded down; 100 of none.
+    pub percent: usize,
+    /// Routes with a test.
+    pub routes_tested: usize,
+    /// All routes.
+    pub routes: usize,
+    /// Cells seen; a route itself counts as one.
+    pub seen: usize,
+    /// All cells.
+    pub all: usize,
+}
+
+impl Counts {
+    fn of<'r>(routes: impl Iterator<Item = &'r RouteCoverage>) -> Counts {
+        let mut counts = Counts { percent: 100, routes_tested: 0, routes: 0, seen: 0, all: 0 };
+        for route in routes {
+            let (tested, seen) =
+                (usize::from(route.requests > 0), route.cells.iter().filter(|cell| cell.seen).count());
+            counts.routes_tested = counts.routes_tested.saturating_add(tested);
+            counts.routes = counts.routes.saturating_add(1);
+            counts.seen = counts.seen.saturating_add(tested).saturating_add(seen);
+            counts.all = counts.all.saturating_add(1).saturating_add(route.cells.len());
+        }
+        counts.percent = counts.seen.saturating_mul(100).checked_div(counts.all).unwrap_or(100);
+        counts
     }
 }
 

@@ -11,7 +11,7 @@ mod report;
 mod stage;
 mod witness;
 
-pub use coverage::{Cell, Coverage, FIELDS, RouteCoverage};
+pub use coverage::{Cell, Counts, Coverage, FIELDS, RouteCoverage};
 pub use mutants::{Mutant, Mutants, mutants};
 pub use replay::{Deployment, Replayed, replay};
 pub use report::{Choice, Loaded, Ran, Report, all, load};

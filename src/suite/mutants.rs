@@ -8,6 +8,7 @@
 
 mod treatment;
 
+use super::report::owner_of;
 use super::{Bench, Mode, Parts, run};
 use crate::config::cases::Case;
 use crate::config::problem::Problem;
@@ -27,6 +28,8 @@ pub struct Mutant {
     pub of: String,
     /// How, e.g. `auth.scopes: without orders:read`.
     pub what: String,
+    /// Who owns it.
+    pub owner: String,
     /// Where it is declared.
     pub place: String,
     /// Whether some test failed.
@@ -435,6 +438,7 @@ pub fn mutants(files: &Files, pattern: Option<&str>) -> Result<Mutants, Vec<Prob
             }
         }
     }
+    let owners = config::owners(files);
     let try_one = |(change, places): &(Change, Vec<(usize, Change)>)| -> Option<Mutant> {
         let benches = places.iter().filter_map(|(field, change)| {
             let field = fields.get(*field)?;
@@ -446,7 +450,8 @@ pub fn mutants(files: &Files, pattern: Option<&str>) -> Result<Mutants, Vec<Prob
         }
         let caught = benches.iter().any(|(field, bench, change)| field.catches(bench, change));
         let Change { of, what, place, .. } = change.clone();
-        Some(Mutant { of, what, place, caught })
+        let owner = owner_of(&owners, &place);
+        Some(Mutant { of, what, owner, place, caught })
     };
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(all.len());
     if threads < 2 {

@@ -4,7 +4,7 @@
 //! well: status, reason, header fields, body. Of a request that goes to an origin only what the gateway adds is
 //! compared, for origins answer as they like.
 
-use super::report::{Choice, place_of};
+use super::report::{Choice, owner_of, place_of};
 use super::{Asked, Bench, Failure, Met, Mode, Parts, judge, requests, run};
 use crate::config::cases::{Case, Names};
 use crate::config::problem::{Problem, Severity};
@@ -35,6 +35,8 @@ pub struct Deployment {
 pub struct Replayed {
     /// Its name.
     pub name: String,
+    /// Who owns its file.
+    pub owner: String,
     /// Where it stands.
     pub place: String,
     /// Requests made.
@@ -65,7 +67,9 @@ pub fn replay(
         (case.anywhere || case.environments.contains(&deployment.environment)) && choice.fits(&compiled, case)
     };
     let cases = compiled.cases.iter().filter(meant);
-    Ok(cases.map(|case| one(case, &compiled, &bench, deployment, fetch)).collect())
+    let owners = config::owners(files);
+    let replayed = cases.map(|case| one(case, &compiled, &bench, deployment, fetch));
+    Ok(replayed.map(|test| Replayed { owner: owner_of(&owners, &test.place), ..test }).collect())
 }
 
 fn one(
@@ -76,7 +80,8 @@ fn one(
     fetch: &mut dyn FnMut(&Request) -> Result<Answer, Failed>,
 ) -> Replayed {
     let (name, place) = (case.name.clone(), place_of(case, compiled));
-    let mut replayed = Replayed { name, place, requests: 0, skipped: None, failures: Vec::new() };
+    let mut replayed =
+        Replayed { name, owner: String::new(), place, requests: 0, skipped: None, failures: Vec::new() };
     let mut met: Vec<Met> = Vec::new();
     if !run(bench, case, Mode::default(), &mut |one| met.push(one.clone())).is_empty() {
         replayed.skipped = Some("it fails in the simulator as well".into());

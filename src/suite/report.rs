@@ -5,6 +5,7 @@ use crate::config::cases::Case;
 use crate::config::problem::{Problem, Severity};
 use crate::config::{self, Compiled, Files};
 use crate::plan::compile::problem;
+use std::collections::BTreeMap;
 use std::num::NonZero;
 
 /// Tests that a thread of its own is worth.
@@ -32,6 +33,8 @@ impl Choice {
 pub struct Ran {
     /// Its name.
     pub name: String,
+    /// Who owns the file.
+    pub owner: String,
     /// Where it stands.
     pub place: String,
     /// The environment.
@@ -108,6 +111,7 @@ pub fn load(files: &Files, choice: &Choice) -> Result<Vec<Loaded>, Vec<Problem>>
 /// Everything that is wrong with the files.
 pub fn all(files: &Files, choice: &Choice) -> Result<Report, Vec<Problem>> {
     let mut report = Report::default();
+    let owners = config::owners(files);
     for Loaded { environment, compiled, cases } in load(files, choice)? {
         let bench = Bench::new(Parts::of(&compiled)).map_err(|why| {
             let file = compiled.files.first();
@@ -122,14 +126,14 @@ pub fn all(files: &Files, choice: &Choice) -> Result<Report, Vec<Problem>> {
             None => report.coverage = Some(coverage),
         }
         for (case, failures) in cases.iter().zip(results) {
-            report.ran.push(told(case, failures, &compiled, &environment));
+            report.ran.push(told(case, failures, &compiled, &environment, &owners));
         }
         report.environments.push(environment);
     }
     Ok(report)
 }
 
-fn told(case: &Case, failures: Vec<Failure>, compiled: &Compiled, environment: &str) -> Ran {
+fn told(case: &Case, failures: Vec<Failure>, compiled: &Compiled, environment: &str, owners: &Owners) -> Ran {
     let file = compiled.files.get(case.file);
     let at = |path: &[String]| file.map(|file| file.tree.place(path)).unwrap_or_default();
     let failures = failures.into_iter().filter_map(|failure| {
@@ -137,12 +141,22 @@ fn told(case: &Case, failures: Vec<Failure>, compiled: &Compiled, environment: &
         let place = at(&failure.path);
         Some((problem(Severity::Error, "test-failed", file?, place, message, None), failure))
     });
+    let place = place_of(case, compiled);
     Ran {
         name: case.name.clone(),
-        place: place_of(case, compiled),
+        owner: owner_of(owners, &place),
+        place,
         environment: environment.to_owned(),
         failures: failures.collect(),
     }
+}
+
+/// Owners by the names of their files.
+pub(super) type Owners = BTreeMap<String, String>;
+
+/// Who owns the file of a place.
+pub(super) fn owner_of(owners: &Owners, place: &str) -> String {
+    owners.get(place.split(':').next().unwrap_or_default()).cloned().unwrap_or_default()
 }
 
 /// Where a test stands.

@@ -74,6 +74,8 @@ pub struct Sending {
 pub struct Decision {
     /// `api/version/name`; `None` where no route matched.
     pub route: Option<String>,
+    /// Who owns the route.
+    pub owner: Option<String>,
     /// What becomes of the request.
     pub outcome: Ending,
     /// Status of the answer; of a forwarded request 200, as if the upstream answered that.
@@ -132,6 +134,8 @@ impl Decision {
     /// Names the route and the upstreams by the plan.
     pub(super) fn locate(&mut self, shared: &Shared, event: &Event, record: &Record) {
         self.route = event.route.is_some().then(|| event.route_name(shared));
+        let api = event.route.as_ref().and_then(|route| shared.apis.get(route.api as usize));
+        self.owner = api.map(|api| api.owner.clone());
         self.near_misses.clone_from(&record.near_misses);
         for (call, attempt) in self.calls.iter_mut().zip(&event.attempts) {
             let upstream = shared.upstreams.get(attempt.upstream as usize);

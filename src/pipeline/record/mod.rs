@@ -78,6 +78,9 @@ pub struct Canonical {
 pub struct NearMiss {
     /// `api/version/name`.
     pub route: String,
+    /// Who owns it.
+    #[serde(default)]
+    pub owner: String,
     /// Base and path as written.
     pub template: String,
     /// Its methods; empty: any.

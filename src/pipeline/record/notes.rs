@@ -140,6 +140,7 @@ pub fn near_misses<H: Host>(router: &Router, request: &Request<'_>, host: &H) ->
         };
         Some(NearMiss {
             route: format!("{}/{}/{}", api.name, api.version, route.name),
+            owner: api.owner.clone(),
             template: format!("{}{}", api.base, candidate.rule.path),
             methods: candidate.rule.methods,
             why: why.to_owned(),

@@ -30,7 +30,11 @@ pub fn text(record: &Record, says: impl Fn(&str) -> Vec<String>) -> String {
     }
     for miss in &record.near_misses {
         let methods = if miss.methods.is_empty() { "ANY".to_owned() } else { miss.methods.join("|") };
-        let _ = writeln!(out, "  {methods} {}   {}   {}", miss.template, miss.route, miss.place);
+        let _ = writeln!(
+            out,
+            "  {methods} {}   {} of {}   {}",
+            miss.template, miss.route, miss.owner, miss.place
+        );
         let _ = writeln!(out, "    {}", miss.why);
     }
     out.push('\n');
