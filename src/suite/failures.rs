@@ -2,28 +2,17 @@
 //! pipeline. Each cell is a request through the real plan in a simulated world of which one thing is broken, so the
 //! answers cannot differ from what the gateway would do.
 
-use super::mint;
-use super::witness::{self, Witness};
+mod trial;
+
+use super::witness;
 use crate::config::Compiled;
-use crate::config::cases::BEGIN;
-use crate::config::settings::Caller;
-use crate::fault::Reason;
-use crate::limit::Per;
-use crate::pipeline::record::Record;
-use crate::pipeline::{ADMIN_TOKEN, Gateway};
+use crate::pipeline::Gateway;
+use crate::plan::compile::analysis::{Placed, Requests, Witness};
 use crate::plan::{Action, Route, Shared};
-use crate::ports::Class;
-use crate::simulator::{Answered, CacheFault, Fault, Seen, Sent, Visit, World};
 use crate::suite::{Bench, Parts};
 use crate::token::Keys;
 use serde::Serialize;
-use std::cell::RefCell;
-use std::rc::Rc;
-
-/// Milliseconds after which the slow answer: far beyond any deadline.
-const SLOW: u64 = 3_600_000;
-/// Seeds tried until a request is sent to the backend that is to fail.
-const SEEDS: u64 = 256;
+use trial::Trial;
 
 /// What may fail.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -45,17 +34,19 @@ pub enum Dependency {
     Cache,
     /// The objects that keep events.
     Journal,
-    /// An upstream that gets copies.
+    /// An upstream that gets copies, and nothing else of the route.
     Mirror(String),
     /// The sink of data points.
     Analytics,
+    /// The compiled plan.
+    Plan,
 }
 
 /// How it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// It does not answer; a secret: it is not bound.
+    /// It does not answer; a secret: it is not bound; the plan: there is none.
     Down,
     /// It answers after every deadline.
     Slow,
@@ -79,6 +70,8 @@ pub enum Effect {
     Passed,
     /// The client gets a problem of the gateway's.
     Fails,
+    /// Nothing: no request that could be made up is sent there.
+    Unasked,
 }
 
 /// One answer.
@@ -104,9 +97,11 @@ pub struct Cell {
 pub struct RouteFailures {
     /// `api/version/route`.
     pub route: String,
+    /// Who owns it.
+    pub owner: String,
     /// Where it is declared.
     pub place: String,
-    /// The request that was made; `None`: none could be made up, as for some regular expressions.
+    /// The request that was made; `None`: none could be made up, as where what it matches is too much to decide.
     pub request: Option<String>,
     /// What a healthy gateway answers; 0: nothing was asked.
     pub status: u16,
@@ -124,54 +119,45 @@ pub fn all(compiled: &Compiled, wanted: impl Fn(&str) -> bool) -> Result<Vec<Rou
     let bench = Bench::new(Parts::of(compiled))?;
     let gateway = Gateway::new(bench.plan.clone(), 0);
     let router = gateway.router().ok_or_else(|| gateway.unusable().unwrap_or_default())?;
-    let witnesses = witness::all(router);
-    let routes = bench.routes.iter().zip(witnesses);
-    let named = routes.map(|(route, witness)| (name(&bench.shared, route), route, witness));
-    let wanted = named.filter(|(name, ..)| wanted(name));
-    Ok(wanted.map(|(name, route, witness)| failures(&bench.shared, &gateway, route, name, witness)).collect())
-}
-
-fn name(shared: &Shared, route: &Route) -> String {
-    let api = shared.apis.get(route.api as usize);
-    api.map_or(String::new(), |api| format!("{}/{}/{}", api.name, api.version, route.name))
+    let placed = Placed::all(&bench.shared.apis, compiled.rules.iter().flatten(), &bench.routes);
+    let mut requests = Requests::new(&placed);
+    let mut all = Vec::new();
+    for (route, index) in bench.routes.iter().zip(0_u32..) {
+        let Some(api) = bench.shared.apis.get(route.api as usize) else { continue };
+        let name = format!("{}/{}/{}", api.name, api.version, route.name);
+        if wanted(&name) {
+            let about = RouteFailures {
+                route: name,
+                owner: api.owner.clone(),
+                place: bench.shared.place(&route.source),
+                request: None,
+                status: 0,
+                reason: None,
+                cells: Vec::new(),
+            };
+            let witness = witness::of(&mut requests, &placed, router, index);
+            all.push(match witness {
+                Some(witness) => failures(&bench.shared, &gateway, route, about, &witness),
+                None => about,
+            });
+        }
+    }
+    Ok(all)
 }
 
 fn failures(
     shared: &Shared,
     gateway: &Gateway,
     route: &Route,
-    name: String,
-    witness: Option<Witness>,
+    about: RouteFailures,
+    witness: &Witness,
 ) -> RouteFailures {
-    let place = shared.place(&route.source);
-    let Some(witness) = witness else {
-        return RouteFailures {
-            route: name,
-            place,
-            request: None,
-            status: 0,
-            reason: None,
-            cells: Vec::new(),
-        };
-    };
-    let trial = Trial { shared, gateway, route, witness: &witness };
-    let healthy = trial.run(0, None);
-    let mut cells = Vec::new();
-    for dependency in dependencies(shared, route) {
-        let seed = trial.seed(&dependency);
-        let usual = trial.run(seed, None);
-        for mode in modes(&dependency) {
-            cells.push(trial.cell(&usual, seed, &dependency, *mode));
-        }
-    }
-    RouteFailures {
-        route: name,
-        place,
-        request: Some(format!("{} {}", witness.method, witness.url)),
-        status: healthy.seen.status,
-        reason: reason(&healthy.seen),
-        cells,
-    }
+    let trial = Trial::new(shared, gateway, route, witness);
+    let (status, reason) = trial.healthy();
+    let dependencies = dependencies(shared, route).into_iter();
+    let cells = dependencies.flat_map(|dependency| trial.cells(&dependency, modes(&dependency))).collect();
+    let request = Some(format!("{} {}", witness.method, witness.url()));
+    RouteFailures { request, status, reason, cells, ..about }
 }
 
 /// Everything outside that the route's way touches: read of the very fields that the pipeline reads.
@@ -216,241 +202,22 @@ fn dependencies(shared: &Shared, route: &Route) -> Vec<Dependency> {
         all.push(Dependency::Cache);
     }
     if let Action::Forward(forward) = &route.action {
-        let mirrors =
-            forward.mirrors.iter().filter_map(|mirror| shared.upstreams.get(mirror.upstream as usize));
-        all.extend(mirrors.map(|mirror| Dependency::Mirror(mirror.id.clone())));
+        // What the request itself needs is said already.
+        let only =
+            forward.mirrors.iter().map(|mirror| mirror.upstream).filter(|own| !upstreams.contains(own));
+        let only = only.filter_map(|index| shared.upstreams.get(index as usize));
+        all.extend(only.map(|mirror| Dependency::Mirror(mirror.id.clone())));
     }
-    all.extend([Dependency::Journal, Dependency::Analytics]);
+    all.extend([Dependency::Journal, Dependency::Analytics, Dependency::Plan]);
     all
 }
 
 fn modes(dependency: &Dependency) -> &'static [Mode] {
     match dependency {
-        Dependency::Secret(_) => &[Mode::Down, Mode::Garbage],
-        // A point or a copy is handed over, and nobody waits for an answer.
-        Dependency::Analytics | Dependency::Mirror(_) => &[Mode::Down],
+        // They are read, not asked.
+        Dependency::Secret(_) | Dependency::Plan => &[Mode::Down, Mode::Garbage],
+        // A point is handed over, and nobody waits for an answer.
+        Dependency::Analytics => &[Mode::Down],
         _ => &[Mode::Down, Mode::Slow, Mode::Garbage],
-    }
-}
-
-fn reason(seen: &Seen) -> Option<String> {
-    Some(seen.problem()).filter(|code| Reason::ALL.iter().any(|reason| reason.code() == code))
-}
-
-/// A request of a route, to be tried in worlds that differ in one thing.
-struct Trial<'t> {
-    shared: &'t Shared,
-    gateway: &'t Gateway,
-    route: &'t Route,
-    witness: &'t Witness,
-}
-
-/// What came of it.
-struct Ran {
-    seen: Seen,
-    record: Record,
-    took: u64,
-}
-
-impl Trial<'_> {
-    /// Random numbers under which the request is sent to the dependency, where several share the requests.
-    fn seed(&self, dependency: &Dependency) -> u64 {
-        let meant = |ran: &Ran| {
-            ran.record.event.attempts.iter().any(|attempt| match dependency {
-                Dependency::Upstream(id) => attempt.upstream.as_deref() == Some(id),
-                Dependency::Target(url) => attempt.target.as_deref() == Some(url),
-                _ => true,
-            })
-        };
-        match dependency {
-            Dependency::Upstream(_) | Dependency::Target(_) => {
-                (0..SEEDS).find(|seed| meant(&self.run(*seed, None))).unwrap_or(0)
-            }
-            _ => 0,
-        }
-    }
-
-    fn cell(&self, usual: &Ran, seed: u64, dependency: &Dependency, mode: Mode) -> Cell {
-        let ran = self.run(seed, Some((dependency, mode)));
-        let by = |word: &str| ran.record.limits.iter().any(|cell| cell.by == word);
-        let reason = reason(&ran.seen);
-        let passed = ran.seen.problem().is_empty() && usual.seen.problem().is_empty();
-        let effect = match () {
-            () if ran.seen.status != usual.seen.status && reason.is_some() => Effect::Fails,
-            () if passed && by("nobody") => Effect::Open,
-            () if passed && by("isolate") => Effect::Degrades,
-            () if ran.seen.header("tollgate-partial").is_some() => Effect::Partial,
-            () if ran.seen.status != usual.seen.status || ran.seen.body != usual.seen.body && passed => {
-                Effect::Passed
-            }
-            () => Effect::None,
-        };
-        Cell {
-            dependency: dependency.clone(),
-            mode,
-            effect,
-            status: ran.seen.status,
-            reason,
-            waits_ms: ran.took.saturating_sub(usual.took),
-        }
-    }
-
-    /// The request in a world of its own, of which one thing may be broken.
-    fn run(&self, seed: u64, broken: Option<(&Dependency, Mode)>) -> Ran {
-        let world = World::at(BEGIN);
-        let outside = Rc::new(RefCell::new(Outside::new(self.shared)));
-        let answers = Rc::clone(&outside);
-        world.elsewhere(move |sent| answers.borrow().answer(sent));
-        world.secret(ADMIN_TOKEN, mint::SECRET);
-        for name in self.secrets() {
-            match broken {
-                Some((Dependency::Secret(own), Mode::Garbage)) if own == name => {
-                    world.secret(name, &mint::SECRET.replace('a', "b"));
-                }
-                Some((Dependency::Secret(own), _)) if own == name => {}
-                _ => world.secret(name, mint::SECRET),
-            }
-        }
-        self.gateway.forget(seed);
-        if let Some((Dependency::StaleKeys(id), _)) = broken {
-            // Somebody called before; then the keys' time ran out.
-            self.visit(&world, "ben");
-            let ttl =
-                self.shared.issuers.iter().find(|issuer| issuer.id == *id).map(|issuer| match &issuer.keys {
-                    Keys::Jwks { ttl, .. } => u64::from(*ttl),
-                    _ => 0,
-                });
-            world.turn(BEGIN + (ttl.unwrap_or(0) + 1) * 1000);
-        }
-        if let Some((dependency, mode)) = broken {
-            self.fail(&world, &mut outside.borrow_mut(), dependency, mode);
-        }
-        let began = world.now();
-        let (seen, record) = self.visit(&world, "ann").unwrap_or_else(|| {
-            let (headers, body) = (Vec::new(), String::new());
-            (Seen { status: 0, headers, body, flush: None }, Record::default())
-        });
-        let took = world.now().saturating_sub(began);
-        // Events leave after the answer; what becomes of them is not the client's.
-        Visit::new(&world, "GET", "https://api.test/").flush(self.gateway);
-        Ran { seen, record, took }
-    }
-
-    /// All secrets that the plan names.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
-        let keys = self.shared.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            Keys::Secret(name) => Some(name.as_str()),
-            _ => None,
-        });
-        self.shared.secrets.iter().map(String::as_str).chain(keys)
-    }
-
-    fn fail(&self, world: &World, outside: &mut Outside, dependency: &Dependency, mode: Mode) {
-        let object = match mode {
-            Mode::Down => Fault::Lost,
-            Mode::Slow => Fault::Late(SLOW),
-            Mode::Garbage => Fault::Garbage,
-        };
-        match dependency {
-            Dependency::Upstream(id) => {
-                let own = self.shared.upstreams.iter().filter(|upstream| upstream.id == *id);
-                outside
-                    .broken
-                    .extend(own.flat_map(|upstream| &upstream.targets).map(|target| target.url.clone()));
-            }
-            Dependency::Target(url) => outside.broken.push(url.clone()),
-            Dependency::Keys(id) | Dependency::StaleKeys(id) => {
-                let own = self.shared.issuers.iter().filter(|issuer| issuer.id == *id);
-                outside.broken.extend(own.filter_map(|issuer| match &issuer.keys {
-                    Keys::Jwks { url, .. } => Some(url.clone()),
-                    _ => None,
-                }));
-            }
-            Dependency::Limiter => world.fault(Class::Limiter, object),
-            Dependency::Journal => world.fault(Class::Journal, object),
-            Dependency::Cache => world.cache_fault.set(match mode {
-                Mode::Down => CacheFault::Down,
-                Mode::Slow => CacheFault::Slow(LOOKUP),
-                Mode::Garbage => CacheFault::Garbage,
-            }),
-            // What is handed over here is never answered.
-            Dependency::Analytics | Dependency::Mirror(_) | Dependency::Secret(_) => {}
-        }
-        outside.mode = Some(mode);
-    }
-
-    /// A good caller's request.
-    fn visit(&self, world: &World, caller: &str) -> Option<(Seen, Record)> {
-        let mut visit = Visit::new(world, &self.witness.method, &self.witness.url);
-        for (name, value) in &self.witness.headers {
-            visit = visit.header(name, value);
-        }
-        if self.witness.certificate {
-            visit = visit.certified();
-        }
-        if !matches!(self.witness.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE") {
-            visit = visit.body("{}");
-        }
-        if let Some(token) = self.token(world.now(), caller) {
-            visit = visit.header("authorization", &format!("Bearer {token}"));
-        }
-        visit.recorded(self.gateway)
-    }
-
-    /// A token of the route's first issuer, with all that the route asks for.
-    fn token(&self, now: u64, caller: &str) -> Option<String> {
-        let rule = self.route.auth.as_ref()?;
-        let issuer = self.shared.issuers.get(*rule.issuers.first()? as usize)?;
-        let limits = self.route.limits.iter().filter_map(|index| self.shared.limits.get(*index as usize));
-        let counted = limits.filter_map(|limit| match &limit.per {
-            Per::Claim(name) => Some((name.clone(), "made up".into())),
-            _ => None,
-        });
-        let caller = Caller {
-            sub: Some(caller.to_owned()),
-            scopes: rule.scopes.clone(),
-            claims: counted.collect(),
-            ..Caller::default()
-        };
-        mint::token(&caller, issuer, now).ok()
-    }
-}
-
-/// Milliseconds after which the edge gives a look-up in the cache up, and calls it a miss: `PATIENCE` of the shim.
-const LOOKUP: u64 = 10_000;
-
-/// Origins and issuers.
-struct Outside {
-    /// Key sets by URL.
-    keys: Vec<(String, String)>,
-    /// Beginnings of URLs that fail.
-    broken: Vec<String>,
-    mode: Option<Mode>,
-}
-
-impl Outside {
-    fn new(shared: &Shared) -> Outside {
-        let keys = shared.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            Keys::Jwks { url, .. } => Some((url.clone(), mint::key_set(issuer, &[mint::CURRENT.to_owned()]))),
-            _ => None,
-        });
-        Outside { keys: keys.collect(), broken: Vec::new(), mode: None }
-    }
-
-    fn answer(&self, sent: &Sent) -> Answered {
-        let set = self.keys.iter().find(|(url, _)| *url == sent.url);
-        let answered = Answered::json(set.map_or("{}", |(_, set)| set));
-        // Keys may lie at an origin's URL: what fails is one thing.
-        let hit = |url: &String| match set {
-            Some(_) => *url == sent.url,
-            None => sent.url.starts_with(url.as_str()),
-        };
-        let mode = self.mode.filter(|_| self.broken.iter().any(hit));
-        match mode {
-            None => answered,
-            Some(Mode::Down) => Answered::broken("connection refused"),
-            Some(Mode::Slow) => answered.after(SLOW),
-            Some(Mode::Garbage) => Answered::json("<html>"),
-        }
     }
 }

@@ -123,6 +123,10 @@ fn each_cell_is_what_the_simulator_does() {
                     Mode::Slow => CacheFault::Slow(10_000),
                     Mode::Garbage => CacheFault::Garbage,
                 }),
+                Dependency::Plan => {
+                    assert_eq!((told.status, told.reason.as_deref()), (503, Some("plan-unusable")), "{name}");
+                    continue;
+                }
                 Dependency::Analytics | Dependency::Mirror(_) | Dependency::Secret(_) => {}
             }
             let (seen, took) = ask(&scene, name, "ann");
@@ -189,4 +193,67 @@ fn each_backend_is_asked() {
         .map(|cell| cell.status)
         .collect();
     assert_eq!(down, [502, 502], "{cells:?}");
+}
+
+/// Of each route some request is tried that it answers, whatever others take before it.
+#[test]
+fn requests_are_made_up_for_every_kind_of_route() {
+    let routes = "
+routes:
+  items: { match: { regex: \"/items/[0-9]{2,4}\" }, auth: none }
+  first: { match: \"GET /items/{id}\", auth: none }
+  letters: { match: { regex: \"/[a-z]+/x?\", headers: { x-a: { regex: \"v[1-3]\" } } }, auth: none }
+  x: { match: GET /x/x, auth: none }
+  some: { match: { path: \"/q\", query: { n: { regex: \"[^0].*\" } } }, auth: none }
+  rest: { match: \"GET /{*rest}\", auth: none }
+";
+    let answers = all(&compiled("", routes, "dev"), |_| true).unwrap();
+    for told in &answers {
+        assert_eq!(told.status, 200, "{told:?}");
+        let request = told.request.as_ref().unwrap();
+        let (_, url) = request.split_once(' ').unwrap();
+        let path = url.split_once("/shop").unwrap().1;
+        let scene = Scene::new("", routes);
+        scene.world.origin("origin.internal", |_| Answered::json("{}"));
+        let visit = scene.visit(request.split_once(' ').unwrap().0, &format!("/shop{path}"));
+        let visit = if told.route.ends_with("letters") { visit.header("x-a", "v1") } else { visit };
+        let seen = scene.send(&visit);
+        assert_eq!(scene.event(&seen)["route"], json!(told.route), "{request}");
+    }
+    assert_eq!(route(&answers, "items").request.as_deref(), Some("POST https://example.com/shop/items/00"));
+    assert_eq!(route(&answers, "items").owner, "team");
+}
+
+/// Backends are found by callers who get them, issuers by callers with their tokens; what nobody gets is said.
+#[test]
+fn who_needs_what_fails_is_asked_for() {
+    let gateway = "
+  partners: { issuer: https://partners.test, audience: shop, algorithms: [ES256], keys: { jwks: \"https://partners.test/jwks\" } }
+";
+    let routes = "
+routes:
+  stuck: { match: GET /stuck, auth: { jwt: people }, backends: { many: { weight: 99, upstream: { url: \"https://one.internal\" } }, few: { weight: 1, upstream: { url: \"https://two.internal\" } } }, sticky: { by: consumer } }
+  led: { match: GET /led, auth: none, backends: { old: { weight: 1, upstream: { url: \"https://one.internal\" } }, new: { upstream: { url: \"https://two.internal\" } } }, canary: { backend: new, from: 2040-01-01T00:00:00Z, to: 50%, header: x-canary } }
+  idle: { match: GET /idle, auth: none, backends: { on: { weight: 1, upstream: { url: \"https://one.internal\" } }, off: { weight: 0, upstream: { url: \"https://two.internal\" } } } }
+  two: { match: GET /two, auth: { jwt: [people, partners] } }
+  copied: { match: GET /copied, auth: none, upstream: { url: \"https://one.internal\" }, mirror: [{ upstream: { url: \"https://one.internal/b\" } }, { upstream: { url: \"https://two.internal\" } }] }
+";
+    let answers = all(&compiled(gateway, routes, "dev"), |_| true).unwrap();
+    let effects = |name: &str, wanted: fn(&Dependency) -> bool, mode: Mode| -> Vec<(Effect, u16)> {
+        let cells = route(&answers, name).cells.iter();
+        cells
+            .filter(|cell| wanted(&cell.dependency) && cell.mode == mode)
+            .map(|cell| (cell.effect, cell.status))
+            .collect()
+    };
+    let upstream = |dependency: &Dependency| matches!(dependency, Dependency::Upstream(_));
+    assert_eq!(effects("stuck", upstream, Mode::Down), [(Effect::Fails, 502), (Effect::Fails, 502)]);
+    assert_eq!(effects("led", upstream, Mode::Slow), [(Effect::Fails, 504), (Effect::Fails, 504)]);
+    assert_eq!(effects("idle", upstream, Mode::Down), [(Effect::Fails, 502), (Effect::Unasked, 200)]);
+    let keys = |dependency: &Dependency| matches!(dependency, Dependency::Keys(_));
+    assert_eq!(effects("two", keys, Mode::Down), [(Effect::Fails, 503), (Effect::Fails, 503)]);
+    let mirror = |dependency: &Dependency| matches!(dependency, Dependency::Mirror(_));
+    for mode in [Mode::Down, Mode::Slow, Mode::Garbage] {
+        assert_eq!(effects("copied", mirror, mode), [(Effect::None, 200), (Effect::None, 200)]);
+    }
 }
