@@ -3,48 +3,26 @@
 // Helpers of tests are no test functions, which clippy lets panic.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/folder.rs"]
+#[allow(dead_code)] // Not every test uses all of it.
+mod folder;
+
+use folder::Folder;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::thread;
 use tollgate::fault::Reason;
 use tollgate::token::native::{self, DevelopmentKey};
 use tollgate::token::parse;
 
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, api: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tollgate-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(path.join("routes/a")).unwrap();
-        let folder = Folder(path);
-        folder.write("routes/gateway.yaml", "tollgate: 2\ndefaults: { auth: none }\n");
-        folder.write("routes/a/v1.yaml", api);
-        folder
-    }
-    fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.0.join(file), text).unwrap();
-    }
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tollgate"))
-            .args(arguments)
-            .env_remove("TOLLGATE_ADMIN_TOKEN")
-            .env_remove("TOLLGATE_URL")
-            .env_remove("TOLLGATE_ROUTES")
-            .env_remove("NO_COLOR")
-            .current_dir(&self.0)
-            .output()
-            .unwrap();
-        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A folder with a gateway file and an API.
+fn routes(name: &str, api: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.write("routes/gateway.yaml", "tollgate: 2\ndefaults: { auth: none }\n");
+    folder.write("routes/a/v1.yaml", api);
+    folder
 }
 
 const GOOD: &str = "tollgate: 2
@@ -57,7 +35,7 @@ routes: { one: { match: GET / } }
 
 #[test]
 fn check_tells_what_is_wrong_and_fails() {
-    let folder = Folder::new("check", GOOD);
+    let folder = routes("check", GOOD);
     assert_eq!(folder.run(&["check"]), (Some(0), "ok: dev\n".into(), String::new()));
     folder.write("routes/a/v1.yaml", &GOOD.replace("owner", "onwer"));
     let (code, out, _) = folder.run(&["check"]);
@@ -75,7 +53,7 @@ fn check_tells_what_is_wrong_and_fails() {
 
 #[test]
 fn compile_replaces_the_plan_or_leaves_it() {
-    let folder = Folder::new("compile", GOOD);
+    let folder = routes("compile", GOOD);
     let compile = ["compile", "--env", "dev", "--out", "build/plan.bin"];
     let (code, out, error) = folder.run(&compile);
     assert_eq!((code, error.as_str()), (Some(0), ""));
@@ -93,7 +71,7 @@ fn compile_replaces_the_plan_or_leaves_it() {
 
 #[test]
 fn deploy_refuses_what_suits_a_developers_machine() {
-    let folder = Folder::new("deploy", &GOOD.replace("https://o.example.com", "http://127.0.0.1:9101"));
+    let folder = routes("deploy", &GOOD.replace("https://o.example.com", "http://127.0.0.1:9101"));
     assert_eq!(folder.run(&["check"]).0, Some(0));
     let (code, out, _) = folder.run(&["check", "--deploy", "dev"]);
     assert_eq!(code, Some(1));
@@ -102,7 +80,7 @@ fn deploy_refuses_what_suits_a_developers_machine() {
 
 #[test]
 fn what_cannot_be_read_is_said() {
-    let folder = Folder::new("missing", GOOD);
+    let folder = routes("missing", GOOD);
     let (code, out, _) = folder.run(&["check", "--routes", "nowhere"]);
     assert!(code == Some(1) && out.starts_with("nowhere: cannot be read:"), "{out}");
     let (code, out, _) = folder.run(&["check", "--env", "staging"]);
@@ -114,9 +92,8 @@ fn what_cannot_be_read_is_said() {
 
 /// A folder of an organisation: `platform` holds the gateway file, teams their APIs.
 fn organisation(name: &str) -> Folder {
-    let folder = Folder::new(name, GOOD);
+    let folder = routes(name, GOOD);
     for (at, api) in [("checkout/routes", "orders"), ("catalog/routes", "items")] {
-        std::fs::create_dir_all(folder.0.join(at)).unwrap();
         let text = GOOD
             .replace("api: a", &format!("api: {api}"))
             .replace("upstream", &format!("base: /{api}\nupstream"));
@@ -200,9 +177,67 @@ fn folders_that_do_not_merge_are_said() {
     assert!(out.starts_with("wrangler.toml: warning: `wrangler dev` does not watch `catalog`"), "{out}");
 }
 
+/// Whatever concerns several owners is told by owner.
+#[test]
+fn reports_group_by_owner() {
+    let folder = organisation("owners");
+    folder.write(
+        "routes/gateway.yaml",
+        "folders: [../checkout/routes, ../catalog/routes]\ntollgate: 2\ndefaults: { auth: none }\n",
+    );
+    for (file, owner) in
+        [("checkout/routes/v1.yaml", "team-checkout"), ("catalog/routes/v1.yaml", "team-catalog")]
+    {
+        let api = folder.read(file).replace("owner: team", &format!("owner: {owner}"));
+        folder.write(file, &format!("{api}limits: {{ idle: {{ rate: 1/s, per: address }} }}\ntests: {{ wrong: {{ request: GET /, expect: {{ status: 418 }} }} }}\n"));
+    }
+    // Whose base path holds those of others would own these.
+    folder.write("routes/a/v1.yaml", &GOOD.replace("upstream", "base: /a\nupstream"));
+    let heading = |text: &str| {
+        let (first, second) = (text.find("── team-catalog\n\n"), text.find("── team-checkout\n\n"));
+        first.is_some() && second.is_some() && first < second
+    };
+    let owners = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|item| item["owner"].as_str().unwrap().to_owned()).collect()
+    };
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&folder.run(&[arguments, &["--json"]].concat()).1).unwrap()
+    };
+    for (arguments, list) in [
+        (&["check"][..], "/problems"),
+        (&["test"], "/tests"),
+        (&["failures"], "/routes"),
+        (&["test"], "/coverage/by_route"),
+    ] {
+        let (_, text, _) = folder.run(arguments);
+        assert!(heading(&text), "{arguments:?}: {text}");
+        let json = json(arguments);
+        let found = owners(json.pointer(list).unwrap());
+        assert!(
+            found.contains(&"team-catalog".to_owned()) && found.contains(&"team-checkout".to_owned()),
+            "{json}"
+        );
+    }
+    let coverage = &json(&["test"])["coverage"]["by_owner"];
+    assert_eq!(coverage["team-catalog"]["routes"], 1, "{coverage}");
+    assert!(folder.run(&["test"]).1.contains("  team-catalog: 0 % (0 of 1 routes, 0 of "));
+    let explained = json(&["explain", "GET", "/items/"]);
+    assert_eq!(explained["owner"], "team-catalog");
+    assert!(folder.run(&["explain", "GET", "/items/"]).1.contains("items/v1 of team-catalog"));
+    let missed = json(&["explain", "POST", "/items/"]);
+    assert_eq!(missed["near_misses"][0]["owner"], "team-catalog", "{missed}");
+    // Without a pattern all tests must pass before changes are tried.
+    for file in ["checkout/routes/v1.yaml", "catalog/routes/v1.yaml"] {
+        folder.write(file, &folder.read(file).replace("418", "404"));
+    }
+    assert!(heading(&folder.run(&["test", "--mutants"]).1));
+    let changed = json(&["test", "--mutants"]);
+    assert!(owners(&changed["mutants"]).contains(&"team-checkout".to_owned()), "{changed}");
+}
+
 #[test]
 fn explain_ends_by_what_was_found() {
-    let folder = Folder::new("explain", GOOD);
+    let folder = routes("explain", GOOD);
     let (code, out, error) = folder.run(&["explain", "GET", "/"]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
     for line in ["route a/v1/one   /   routes/a/v1.yaml:6:11\n", "\n          https://o.example.com/\n"] {
@@ -249,7 +284,7 @@ defaults: { auth: { jwt: people } }
 
 #[test]
 fn token_mints_for_the_development_issuer_alone() {
-    let folder = Folder::new("token", GOOD);
+    let folder = routes("token", GOOD);
     let (code, out, error) = folder.run(&["token"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(error.contains("no issuer with `development: true`"), "{error}");
@@ -330,7 +365,7 @@ const EVENT: &str = r#"200 {"id":"a-1","method":"GET","route":"a/v1/one","place"
 
 #[test]
 fn why_asks_until_the_event_is_there() {
-    let folder = Folder::new("why", GOOD);
+    let folder = routes("why", GOOD);
     folder.write(".dev.vars", "OTHER=1\nTOLLGATE_ADMIN_TOKEN=secret-of-this-test\n");
     let (url, asked) = gateway(&["404 {}", EVENT]);
     let (code, out, error) = folder.run(&["why", "a-1", "--gateway", &url]);
@@ -348,7 +383,7 @@ fn why_asks_until_the_event_is_there() {
 
 #[test]
 fn why_says_what_it_cannot_tell() {
-    let folder = Folder::new("why-not", GOOD);
+    let folder = routes("why-not", GOOD);
     let (code, _, error) = folder.run(&["why", "a-1"]);
     assert!(code == Some(2) && error.contains("no administrator's token"), "{error}");
     assert_eq!(folder.run(&["why", "../status", "--admin-token", "t"]).0, Some(2));
@@ -379,7 +414,7 @@ fn groups(help: &str) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn help_leads_with_what_is_used_every_day() {
-    let folder = Folder::new("help", GOOD);
+    let folder = routes("help", GOOD);
     let (code, help, _) = folder.run(&["--help"]);
     assert_eq!(code, Some(0));
     let groups = groups(&help);
@@ -412,7 +447,7 @@ fn help_leads_with_what_is_used_every_day() {
 
 #[test]
 fn wrong_words_are_answered_with_the_nearest() {
-    let folder = Folder::new("nearest", GOOD);
+    let folder = routes("nearest", GOOD);
     for (arguments, word) in [(&["chekc"][..], "'check'"), (&["check", "--jsn"], "'--json'")] {
         let (code, out, error) = folder.run(arguments);
         assert!(code == Some(2) && out.is_empty() && error.contains(&format!("exists: {word}")), "{error}");
@@ -421,7 +456,7 @@ fn wrong_words_are_answered_with_the_nearest() {
 
 #[test]
 fn colour_is_for_terminals_or_who_asks() {
-    let folder = Folder::new("colour", &GOOD.replace("owner", "onwer"));
+    let folder = routes("colour", &GOOD.replace("owner", "onwer"));
     let (_, plain, _) = folder.run(&["check"]);
     assert!(!plain.contains('\u{1b}'), "{plain}");
     let (_, colored, _) = folder.run(&["check", "--color", "always"]);
@@ -443,7 +478,7 @@ fn colour_is_for_terminals_or_who_asks() {
 
 #[test]
 fn completion_is_for_every_usual_shell() {
-    let folder = Folder::new("completion", GOOD);
+    let folder = routes("completion", GOOD);
     for (shell, word) in
         [("bash", "complete -F"), ("zsh", "#compdef tollgate"), ("fish", "complete -c tollgate")]
     {
@@ -455,7 +490,7 @@ fn completion_is_for_every_usual_shell() {
 
 #[test]
 fn what_is_written_is_told_as_json_too() {
-    let folder = Folder::new("json", GOOD);
+    let folder = routes("json", GOOD);
     let (code, out, error) = folder.run(&["compile", "--env", "dev", "--out", "plan.bin", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
@@ -523,7 +558,7 @@ routes:
 
 #[test]
 fn import_writes_a_route_file_and_keeps_it_in_step() {
-    let folder = Folder::new("import", GOOD);
+    let folder = routes("import", GOOD);
     folder.write("shop.yaml", DOCUMENT);
     let import = ["import", "openapi", "shop.yaml"];
     let (code, out, error) = folder.run(&import);
@@ -604,7 +639,7 @@ routes:
     match: GET /{id}
     headers: { response: { set: { x-a: '{\"a\":1}', x-b: b } } } # {kept}
 ";
-    let folder = Folder::new("migrate", api);
+    let folder = routes("migrate", api);
     let read = |file: &str| std::fs::read_to_string(folder.0.join(file)).unwrap();
     // A link to a route file stays one.
     std::fs::create_dir_all(folder.0.join("elsewhere")).unwrap();

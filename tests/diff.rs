@@ -3,60 +3,33 @@
 // Helpers of tests are no test functions, which clippy lets panic.
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+#[path = "support/folder.rs"]
+#[allow(dead_code)] // Not every test uses all of it.
+mod folder;
 
-/// A clone that goes away with the test, its route files in `routes`.
-struct Clone(PathBuf);
+use folder::Folder;
 
 const GATEWAY: &str = "tollgate: 2\nenvironments: [dev, live]\nvariables:\n  origin: { type: url, values: { dev: \"https://d.example\", live: \"https://l.example\" } }\ndefaults: { auth: none }\n";
 const API: &str = "tollgate: 2\napi: a\nowner: team-a\nversion: { name: v1 }\nbase: /a\nupstream: { url: \"${origin}\" }\nlimits: { calm: { rate: 10/s, per: address } }\ndefaults: { limits: [calm] }\nroutes:\n  one: { match: GET / }\n  two: { match: \"GET /{id}\" }\n";
 
-impl Clone {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tollgate-diff-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(path.join("routes/a")).unwrap();
-        let clone = Clone(std::fs::canonicalize(path).unwrap());
-        clone.write("routes/gateway.yaml", GATEWAY);
-        clone.write("routes/a/v1.yaml", API);
-        clone.git(&["init", "-q"]);
-        clone.commit("first");
-        clone
-    }
-    fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.0.join(file), text).unwrap();
-    }
-    fn git(&self, arguments: &[&str]) {
-        let mut git = Command::new("git");
-        git.args(["-c", "user.name=t", "-c", "user.email=t@t.example", "-c", "commit.gpgsign=false"]);
-        let output = git.args(arguments).current_dir(&self.0).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-    fn commit(&self, message: &str) {
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "-m", message]);
-    }
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tollgate"))
-            .args(arguments)
-            .env_remove("TOLLGATE_ROUTES")
-            .env_remove("NO_COLOR")
-            .current_dir(&self.0)
-            .output()
-            .unwrap();
-        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-    }
+/// A clone with route files in `routes`.
+fn clone(name: &str) -> Folder {
+    let clone = Folder::new(name);
+    clone.write("routes/gateway.yaml", GATEWAY);
+    clone.write("routes/a/v1.yaml", API);
+    clone.git(&["init", "-q"]);
+    commit(&clone, "first");
+    clone
 }
 
-impl Drop for Clone {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn commit(clone: &Folder, message: &str) {
+    clone.git(&["add", "-A"]);
+    clone.git(&["commit", "-q", "-m", message]);
 }
 
 #[test]
 fn text_alone_changes_nothing() {
-    let clone = Clone::new("text");
+    let clone = clone("text");
     assert_eq!(
         clone.run(&["diff", "HEAD"]),
         (Some(0), "no change in meaning: dev, live\n".into(), String::new())
@@ -73,11 +46,10 @@ fn text_alone_changes_nothing() {
 
 #[test]
 fn revisions_folders_and_plans_are_compared_alike() {
-    let clone = Clone::new("sides");
+    let clone = clone("sides");
     clone.run(&["compile", "--env", "live", "--out", "before.bin"]);
     clone.write("routes/a/v1.yaml", &API.replace("GET /{id}", "GET /things/{id}"));
-    clone.commit("second");
-    std::fs::create_dir_all(clone.0.join("older/routes/a")).unwrap();
+    commit(&clone, "second");
     clone.write("older/routes/gateway.yaml", GATEWAY);
     clone.write("older/routes/a/v1.yaml", API);
     let said = "  ~ a/v1/two\n      match: without GET /{id}, with GET /things/{id}\n";
@@ -111,7 +83,7 @@ fn revisions_folders_and_plans_are_compared_alike() {
 
 #[test]
 fn what_is_looser_ends_with_3_unless_allowed() {
-    let clone = Clone::new("looser");
+    let clone = clone("looser");
     clone.write("routes/a/v1.yaml", &API.replace("10/s", "1000/s"));
     let (code, out, _) = clone.run(&["diff", "HEAD"]);
     assert_eq!(code, Some(3));
@@ -149,11 +121,10 @@ fn what_is_looser_ends_with_3_unless_allowed() {
 
 #[test]
 fn folders_of_a_revision_merge_as_they_did() {
-    let clone = Clone::new("folders");
-    std::fs::create_dir_all(clone.0.join("team/routes")).unwrap();
+    let clone = clone("folders");
     clone.write("team/routes/b.yaml", &API.replace("api: a", "api: b").replace("base: /a", "base: /b"));
     clone.write("routes/gateway.yaml", &format!("{GATEWAY}folders: [../team/routes]\n"));
-    clone.commit("with a team");
+    commit(&clone, "with a team");
     assert_eq!(clone.run(&["diff", "HEAD"]).0, Some(0));
     let (code, out, _) = clone.run(&["diff", "HEAD~1", "HEAD"]);
     assert!(
@@ -167,7 +138,7 @@ fn folders_of_a_revision_merge_as_they_did() {
 
 #[test]
 fn what_cannot_be_compared_is_said() {
-    let clone = Clone::new("wrong");
+    let clone = clone("wrong");
     clone.write("no.bin", "no plan");
     for (arguments, words) in [
         (&["diff", "nowhere"][..], "`nowhere` is no folder, no plan and no revision of git"),
@@ -198,11 +169,10 @@ fn what_cannot_be_compared_is_said() {
 /// Two owners; what is wrong with one does not stop the other.
 #[test]
 fn check_of_a_change_shows_what_concerns_it() {
-    let clone = Clone::new("changed");
-    std::fs::create_dir_all(clone.0.join("routes/b")).unwrap();
+    let clone = clone("changed");
     let other = API.replace("api: a", "api: b").replace("base: /a", "base: /b").replace("team-a", "team-b");
     clone.write("routes/b/v1.yaml", &other.replace("calm]", "clam]"));
-    clone.commit("with a mistake of team-b");
+    commit(&clone, "with a mistake of team-b");
     let (code, out, _) = clone.run(&["check", "--changed"]);
     assert_eq!(code, Some(0), "{out}");
     assert_eq!(

@@ -97,8 +97,8 @@ fn after(changes: &[(&str, &str)]) -> Report {
 /// Two files of one API with these routes.
 fn between(old: &str, new: &str) -> Report {
     let files = |routes: &str| {
-        let head = "tollgate: 1\napi: a\nowner: team\nversion: { name: v1 }\nhosts: [\"{tenant}.example\"]\nbase: /a\nupstream: { url: \"https://o.example\" }\ndefaults: { auth: none }\nroutes:\n";
-        Files::new([("routes/gateway.yaml", "tollgate: 1\n"), ("routes/a.yaml", &format!("{head}{routes}"))])
+        let head = "tollgate: 2\napi: a\nowner: team\nversion: { name: v1 }\nhosts: [\"{tenant}.example\"]\nbase: /a\nupstream: { url: \"https://o.example\" }\ndefaults: { auth: none }\nroutes:\n";
+        Files::new([("routes/gateway.yaml", "tollgate: 2\n"), ("routes/a.yaml", &format!("{head}{routes}"))])
     };
     compare(&plan(&files(old)), &plan(&files(new))).unwrap()
 }
