@@ -26,7 +26,7 @@ function self() {
 let compiled = null;
 
 /** @param {string[]} args @returns {Promise<Outcome>} */
-export const command = (args) => (process.env.TOLLGATE_COMMAND ? native(process.env.TOLLGATE_COMMAND, args) : wasm(args));
+export const command = async (args) => (process.env.TOLLGATE_COMMAND ? native(process.env.TOLLGATE_COMMAND, args) : wasm(args));
 
 /** @param {string} file @param {string[]} args @returns {Outcome} */
 function native(file, args) {
@@ -77,7 +77,7 @@ export function withoutWarning(act) {
   const emit = process.emitWarning;
   // @ts-ignore: one of its forms is enough
   process.emitWarning = (warning, ...rest) => {
-    if (!/^(WASI|SQLite) is an experimental feature/.test(String(warning))) emit.call(process, warning, ...rest);
+    if (!/^(WASI|SQLite) is an experimental feature/.test(String(warning))) /** @type {any} */ (emit).call(process, warning, ...rest);
   };
   const done = () => void (process.emitWarning = emit);
   const result = act();

@@ -4,9 +4,9 @@ import { generateKeyPairSync, randomBytes, createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** RFC 7638 thumbprint of an EC key: its key id. */
+/** RFC 7638 thumbprint of an EC key: its key id. @param {import("node:crypto").JsonWebKey} key */
 const thumbprint = ({ crv, kty, x, y }) => createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
-const secret = (path, text) => writeFileSync(path, text, { mode: 0o600 });
+const secret = (/** @type {string} */ path, /** @type {string} */ text) => writeFileSync(path, text, { mode: 0o600 });
 
 /** Makes what is not there yet, in the working directory. */
 export function secrets() {
