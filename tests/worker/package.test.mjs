@@ -1,37 +1,15 @@
 // What a user does who has Node and nothing else of ours than the tarball: install, init, check, explain, dev, deploy.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { TOP, freePort, request, scratch, until } from "./harness.mjs";
+import { TARBALL, env, project } from "./project.mjs";
 
-const version = /^version = "(.*)"$/m.exec(readFileSync(join(TOP, "Cargo.toml"), "utf8"))?.[1];
-const tarball = join(TOP, "build", `tollgate-${version}.tgz`);
-const folder = scratch("project");
-// This Node and the system's programs: neither cargo nor anything of the clone's.
-const PATH = [dirname(process.execPath), "/usr/local/bin", "/usr/bin", "/bin"].join(delimiter);
-const env = Object.fromEntries(Object.entries({ ...process.env, PATH, HOME: process.env.HOME }).filter(([name]) => !/^(npm_|TOLLGATE_|NODE_|CARGO|RUST)/.test(name)));
-// npm's own warnings are none of ours.
-env.npm_config_loglevel = "error";
+const { folder, run, tollgate, rewrite, install } = project(scratch("project"));
 
-/** @param {string} name @param {(text: string) => string} change */
-const rewrite = (name, change) => writeFileSync(join(folder, name), change(readFileSync(join(folder, name), "utf8")));
-
-/** @param {string[]} command @param {{ cwd?: string, env?: Record<string, string | undefined> }} [more] */
-function run([name, ...args], more = {}) {
-  const { status, stdout, stderr, error } = spawnSync(name, args, { cwd: folder, env, encoding: "utf8", timeout: 120_000, ...more });
-  if (error) throw error;
-  return { status, stdout, stderr, said: stdout + stderr };
-}
-/** @param {string[]} args */
-const tollgate = (...args) => run(["npx", "--no-install", "tollgate", ...args]);
-
-before(() => {
-  assert.ok(existsSync(tarball), `${tarball} is missing: scripts/package makes it`);
-  const { status, said } = run(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--save-dev", tarball]);
-  assert.equal(status, 0, said);
-});
+before(() => install(TARBALL));
 
 test("init makes a project that holds only what is the user's, and keeps what is there", () => {
   const { status, said } = tollgate("init", ".", "--demo", "--host", "api.acme-shop.io");
@@ -50,7 +28,7 @@ test("a project in a folder of its own names the tarball that it came from", () 
   const { status, said } = tollgate("init", "other", "--upstream", "https://o.acme-shop.io/base");
   assert.equal(status, 0, said);
   const made = JSON.parse(readFileSync(join(folder, "other/package.json"), "utf8"));
-  assert.equal(made.devDependencies.tollgate, `file:${tarball}`);
+  assert.equal(made.devDependencies.tollgate, `file:${TARBALL}`);
   assert.equal(made.devDependencies.node, undefined);
   assert.equal(run(["npx", "--no-install", "tollgate", "check"], { cwd: join(folder, "other") }).said, "ok: dev, staging, production\n");
 });
@@ -174,6 +152,9 @@ test("what may not be deployed is refused, with and without the command, and the
   assert.equal(refused.status, 1, refused.said);
   assert.match(refused.stderr, /`https:\/\/origin\.example\.net` is a placeholder/);
   assert.doesNotMatch(refused.said, /Total Upload/);
+  const { why, ...told } = JSON.parse(tollgate("deploy", "staging", "--dry-run", "--json").stdout);
+  assert.deepEqual(told, { ok: false, environment: "staging", dry_run: true, deployed: false, step: "check" });
+  assert.ok(why.some((/** @type {any} */ problem) => problem.code === "placeholder"));
   const bare = run(["npx", "--no-install", "wrangler", "deploy", "--env", "staging", "--dry-run"]);
   assert.notEqual(bare.status, 0, bare.said);
   assert.match(bare.said, /staging cannot be deployed as it is/);
@@ -182,6 +163,9 @@ test("what may not be deployed is refused, with and without the command, and the
   const { status, said } = tollgate("deploy", "staging", "--dry-run");
   assert.equal(status, 0, said);
   assert.match(said, /Total Upload: .* gzip: [\d.]+ KiB/);
+  const json = tollgate("deploy", "staging", "--dry-run", "--json");
+  assert.deepEqual(JSON.parse(json.stdout), { ok: true, environment: "staging", dry_run: true, deployed: false });
+  assert.match(json.stderr, /Total Upload: /);
   const real = tollgate("deploy", "staging");
   assert.equal(real.status, 1, real.said);
   assert.match(real.stderr, /what is deployed must be in git/);

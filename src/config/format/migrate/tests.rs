@@ -62,6 +62,8 @@ fn nothing_changes_but_what_has_to() {
         .replace("}}}'", "}}'")
         .replace("a{b}c", "a{{b}}c");
     assert_eq!(new.routes["routes/gateway.yaml"], expected);
+    let (windows, _) = migrated(&files(&GATEWAY.replace('\n', "\r\n"), "tollgate: 2"));
+    assert_eq!(windows.routes["routes/gateway.yaml"], expected.replace('\n', "\r\n"));
     let expected = API
         .replace("é", "e")
         .replace("\"tollgate\": 1 ", "\"tollgate\": 2 ")
