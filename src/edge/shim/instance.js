@@ -93,7 +93,8 @@ const imports = {
   /** @param {number} operation */
   names(operation) {
     let all = "";
-    for (const name of headersOf(operation).keys()) all += name + "\n";
+    // An iterator makes an object for each name, and costs twice as much.
+    headersOf(operation).forEach((_, name) => (all += name + "\n"));
     return write(all);
   },
   /** @param {number} operation */
