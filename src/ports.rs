@@ -222,8 +222,11 @@ pub trait Host {
     fn tell(&self, tell: Tell);
     /// Checks a signature; an error means that the key cannot be used.
     async fn verify(&self, signature: Signature) -> Result<bool, String>;
-    /// Looks up a stored answer by its key.
-    async fn lookup(&self, key: &str) -> Option<Answer>;
+    /// Looks up a stored answer by its key, for at most `timeout` milliseconds: an answer that comes later is dropped.
+    async fn lookup(&self, key: &str, timeout: u32) -> Result<Option<Answer>, FetchFault>;
+    /// Has keys whose time is over fetched, in a task of its own that nobody waits for and that the request's end does
+    /// not end.
+    fn refresh(&self);
     /// Lets time pass, in milliseconds.
     async fn wait(&self, milliseconds: u32);
     /// A row for the analytics sink, where there is one: index, texts, numbers.

@@ -56,7 +56,7 @@ table! {
         ASK = 4,
         /// () algorithm, JWK, input, signature.
         VERIFY = 5,
-        /// () key.
+        /// (timeout in ms) key.
         LOOKUP = 6,
         /// (most bytes) operation of the answer.
         READ = 7,
@@ -74,6 +74,8 @@ table! {
         WAIT = 13,
         /// (timeout in ms) base, method, URL, binding or nothing, most bytes of the body, edits: a fetch nobody waits for.
         MIRROR = 14,
+        /// () call `refresh` as soon as may be.
+        REFRESH = 15,
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Outcome {
     VaryMiss,
     /// Forwarded: what is stored may not be used for another reason.
     Miss,
+    /// Forwarded: the store did not say in time whether it has something. Why, for `detail`.
+    Unanswered(&'static str),
     /// Forwarded: the request's own directives refused what is stored.
     Request,
     /// Forwarded: what is stored is no longer fresh.
@@ -33,7 +35,8 @@ impl Outcome {
             Outcome::Bypass(_) => "bypass",
             Outcome::UriMiss => "uri-miss",
             Outcome::VaryMiss => "vary-miss",
-            Outcome::Miss => "miss",
+            // What caches say that cannot tell more (§2.2).
+            Outcome::Miss | Outcome::Unanswered(_) => "miss",
             Outcome::Request => "request",
             Outcome::Stale => "stale",
         }
@@ -53,7 +56,7 @@ pub fn cache_status(name: &str, outcome: Outcome, stored: Option<Result<(), &'st
             return out;
         }
         Outcome::Bypass("method") => None,
-        Outcome::Bypass(why) => Some(why),
+        Outcome::Bypass(why) | Outcome::Unanswered(why) => Some(why),
         _ => None,
     };
     out.push_str("; fwd=");

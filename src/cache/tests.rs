@@ -359,6 +359,7 @@ fn cache_status_is_a_structured_list_member() {
         (Outcome::Bypass("method"), None, "tollgate; fwd=method"),
         (Outcome::Bypass("range"), None, "tollgate; fwd=bypass; detail=range"),
         (Outcome::Request, Some(Ok(())), "tollgate; fwd=request; stored"),
+        (Outcome::Unanswered("timeout"), None, "tollgate; fwd=miss; detail=timeout"),
     ] {
         assert_eq!(cache_status("tollgate", outcome, stored), expected);
     }

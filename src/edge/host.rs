@@ -249,9 +249,18 @@ impl Host for EdgeHost {
         }
     }
 
-    async fn lookup(&self, key: &str) -> Option<Answer> {
-        let (id, ended) = self.operation(kind::LOOKUP, 0, |frame| frame.field(key)).await;
-        (ended.how == ended::OK).then_some(Answer { id, status: ended.argument as u16 })
+    async fn lookup(&self, key: &str, timeout: u32) -> Result<Option<Answer>, FetchFault> {
+        let (id, ended) = self.operation(kind::LOOKUP, timeout, |frame| frame.field(key)).await;
+        match ended.how {
+            ended::OK => Ok(Some(Answer { id, status: ended.argument as u16 })),
+            ended::MISS => Ok(None),
+            ended::TIMEOUT => Err(FetchFault::Timeout),
+            _ => Err(FetchFault::Failed(ended.text)),
+        }
+    }
+
+    fn refresh(&self) {
+        with(|i| i.frame.borrow_mut().record(kind::REFRESH, 0, 0));
     }
 
     async fn wait(&self, milliseconds: u32) {

@@ -140,6 +140,15 @@ pub extern "C" fn flush(now: f64) -> *const u32 {
     })
 }
 
+/// Fetches the keys of an issuer whose time is over.
+#[unsafe(no_mangle)]
+pub extern "C" fn refresh(now: f64) -> *const u32 {
+    start(now, |gateway, host| async move {
+        pipeline::refresh(gateway, &host).await;
+        None
+    })
+}
+
 /// An operation of a task has ended; `length` bytes of input say more.
 #[unsafe(no_mangle)]
 pub extern "C" fn resume(

@@ -25,6 +25,8 @@ pub enum CacheUse {
     Hit,
     /// Asked, and not there or not usable.
     Miss,
+    /// Asked, and no answer in time: the upstream is asked, and its answer not stored.
+    Unanswered,
     /// Not asked, because the request or the rule forbids it.
     Bypass,
 }
@@ -36,6 +38,7 @@ impl CacheUse {
             CacheUse::None => "none",
             CacheUse::Hit => "hit",
             CacheUse::Miss => "miss",
+            CacheUse::Unanswered => "unanswered",
             CacheUse::Bypass => "bypass",
         }
     }

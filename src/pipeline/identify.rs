@@ -1,6 +1,7 @@
 //! Who calls: the phase around [`crate::token`]. Usually the token is remembered and nothing waits.
 
 use super::exchange::Exchange;
+use super::gateway::Gateway;
 use super::limits::{Tally, Whose};
 use super::record::Phase;
 use crate::fault::{Fault, Reason};
@@ -12,6 +13,7 @@ use crate::ports::{Base, Fetch, Host, Signature};
 use crate::token::keys::{FETCH_DEADLINE, KeySet, MAX_SET, Need, Source, Ticket};
 use crate::token::memory::Tag;
 use crate::token::{Identity, Keys, Pending, parse};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Milliseconds between looks at a key set that another request fetches: nothing may be awaited that another
@@ -133,14 +135,27 @@ impl<H: Host> Exchange<'_, H> {
             if self.any_verifies(&set, pending).await {
                 return Ok(epoch);
             }
-            // The issuer may have changed a key and kept its id.
-            let now = self.host.now() / 1000;
-            match self.source(issuer, |source| source.refetch(now)).flatten() {
-                Some(ticket) if self.fetch_keys(keys, issuer, ticket).await => {}
-                _ => break,
+            if !self.renewed(keys, timeout, issuer).await {
+                break;
             }
         }
         Err(auth::refuse(Reason::TokenSignature))
+    }
+
+    /// Whether the issuer has other keys than those just tried: it may have changed a key and kept its id.
+    async fn renewed(&self, keys: &Keys, timeout: &Timeout, issuer: u32) -> bool {
+        let epoch = self.source(issuer, |source| source.epoch());
+        loop {
+            let now = self.host.now() / 1000;
+            match self.source(issuer, |source| source.refetch(now)) {
+                Some(Need::Fetch(ticket)) => return self.fetch_keys(keys, issuer, ticket).await,
+                Some(Need::Wait(_)) if self.patience(timeout).is_some() => self.host.wait(LOOK).await,
+                _ => return false,
+            }
+            if self.source(issuer, |source| source.epoch()) != epoch {
+                return true;
+            }
+        }
     }
 
     async fn any_verifies(&self, keys: &KeySet, pending: &Pending<'_>) -> bool {
@@ -175,6 +190,10 @@ impl<H: Host> Exchange<'_, H> {
             let ask = |source: &mut Source| source.need(now, pending.kid.as_deref(), pending.algorithm);
             match self.source(issuer, ask).unwrap_or(Need::Unknown) {
                 Need::Use(keys) => return Ok(keys),
+                Need::Refresh(keys) => {
+                    self.host.refresh();
+                    return Ok(keys);
+                }
                 Need::Fetch(ticket) => {
                     self.fetch_keys(keys, issuer, ticket).await;
                     // What came too late for this request serves the next.
@@ -191,29 +210,49 @@ impl<H: Host> Exchange<'_, H> {
         }
     }
 
-    /// Fetches a key set; whether the keys changed.
     async fn fetch_keys(&self, keys: &Keys, issuer: u32, ticket: Ticket) -> bool {
-        let Keys::Jwks { url, .. } = keys else { return false };
-        let accept = "application/jwk-set+json, application/json";
-        let fetch = Fetch {
-            url: url.clone(),
-            method: "GET".into(),
-            via: None,
-            base: Base::Isolate,
-            edits: vec![Edit::Set("accept".into(), accept.into())],
-            timeout: PATIENCE as u32,
-        };
-        let began = self.host.now();
-        let body = match self.host.fetch(fetch).await {
-            Ok(answer) if answer.status == 200 => {
-                let left = PATIENCE.saturating_sub(self.host.now().saturating_sub(began)).max(1);
-                self.host.read(answer, MAX_SET as u32, left as u32).await.ok()
-            }
-            _ => None,
-        };
-        let (now, set) = (self.host.now() / 1000, body.map(|body| KeySet::parse(&body)));
-        self.source(issuer, |source| source.fetched(now, ticket, set)).unwrap_or(false)
+        fetch_keys(self.gateway, self.host, keys, issuer, ticket).await
     }
+}
+
+/// Fetches the keys of an issuer whose time is over, if nobody does so yet: a task of its own, whose end no request waits
+/// for.
+pub async fn refresh<H: Host>(gateway: &Gateway, host: &H) {
+    let (Some(router), now) = (gateway.router(), host.now() / 1000) else { return };
+    let due = |keys: &RefCell<Option<Source>>| keys.borrow_mut().as_mut()?.due(now);
+    let mut sources = (0_u32..).zip(&gateway.keys);
+    let Some((issuer, ticket)) = sources.find_map(|(issuer, keys)| Some((issuer, due(keys)?))) else {
+        return;
+    };
+    if let Some(issuer_of) = router.plan().shared().issuers.get(issuer as usize) {
+        fetch_keys(gateway, host, &issuer_of.keys, issuer, ticket).await;
+    }
+}
+
+/// Fetches a key set; whether the keys changed.
+async fn fetch_keys<H: Host>(gateway: &Gateway, host: &H, keys: &Keys, issuer: u32, ticket: Ticket) -> bool {
+    let (Keys::Jwks { url, .. }, Some(place)) = (keys, gateway.keys.get(issuer as usize)) else {
+        return false;
+    };
+    let accept = "application/jwk-set+json, application/json";
+    let fetch = Fetch {
+        url: url.clone(),
+        method: "GET".into(),
+        via: None,
+        base: Base::Isolate,
+        edits: vec![Edit::Set("accept".into(), accept.into())],
+        timeout: PATIENCE as u32,
+    };
+    let began = host.now();
+    let body = match host.fetch(fetch).await {
+        Ok(answer) if answer.status == 200 => {
+            let left = PATIENCE.saturating_sub(host.now().saturating_sub(began)).max(1);
+            host.read(answer, MAX_SET as u32, left as u32).await.ok()
+        }
+        _ => None,
+    };
+    let (now, set) = (host.now() / 1000, body.map(|body| KeySet::parse(&body)));
+    place.borrow_mut().as_mut().is_some_and(|source| source.fetched(now, ticket, set))
 }
 
 /// The fault of a route whose secret is not bound.

@@ -27,6 +27,7 @@ mod view;
 
 pub use admin::TOKEN as ADMIN_TOKEN;
 pub use gateway::Gateway;
+pub use identify::refresh;
 pub use outcome::{Outcome, Relay, Reply, Response, Store};
 pub use sinks::flush;
 

@@ -10,10 +10,15 @@ use crate::fault::{Fault, Reason};
 use crate::header::{Edited, Headers};
 use crate::plan::{Route, Shared};
 use crate::policy::headers::Edit;
-use crate::ports::{Host, Message};
+use crate::ports::{FetchFault, Host, Message};
 use crate::upstream::{forwarded, hop};
 use std::borrow::Cow;
 use std::cell::OnceCell;
+
+/// Most milliseconds for a look-up. A store that answers later costs clients more than it saves, for many origins answer
+/// in less; one that is well answers in a tenth of it. No more than half of the request's time goes to it: the origin
+/// needs some too.
+const PATIENCE: u32 = 300;
 
 /// What the look-up said.
 pub enum Cached {
@@ -103,6 +108,10 @@ impl Headers for Sent<'_> {
     }
 }
 
+fn not_cached() -> Fault {
+    Fault::new(Reason::NotCached, "Nothing stored answers this request (only-if-cached).")
+}
+
 impl<H: Host> Exchange<'_, H> {
     pub(super) async fn look_up(
         &mut self,
@@ -133,7 +142,20 @@ impl<H: Host> Exchange<'_, H> {
         let mut outcome = Outcome::Request;
         if ask.wants_stored() {
             outcome = Outcome::UriMiss;
-            if let Some(answer) = self.host.lookup(&key).await {
+            let left = self.patience(&route.timeout).unwrap_or(0);
+            let found = match self.host.lookup(&key, PATIENCE.min(left / 2).max(1)).await {
+                Ok(found) => found,
+                Err(fault) => {
+                    self.event.cache = CacheUse::Unanswered;
+                    if ask.only_if_cached() {
+                        return Err(not_cached());
+                    }
+                    // What a store that does not answer is given to keep would only wait for it, in memory.
+                    let why = if fault == FetchFault::Timeout { "timeout" } else { "failed" };
+                    return Ok(Cached::Bypass(Outcome::Unanswered(why)));
+                }
+            };
+            if let Some(answer) = found {
                 let stored = View::many(self.host, Message::Answer(answer));
                 let verdict = cache::judge(&ask, &stored, &out, self.host.now());
                 out.sound()?;
@@ -158,10 +180,7 @@ impl<H: Host> Exchange<'_, H> {
             }
         }
         if ask.only_if_cached() {
-            return Err(Fault::new(
-                Reason::NotCached,
-                "Nothing stored answers this request (only-if-cached).",
-            ));
+            return Err(not_cached());
         }
         let sent = out.edits(rule, &mut ask)?;
         Ok(Cached::Miss { ask, key, outcome, sent, requested: self.host.now() })

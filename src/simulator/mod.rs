@@ -113,9 +113,9 @@ pub enum CacheFault {
     /// As it should.
     #[default]
     None,
-    /// It finds nothing and keeps nothing.
+    /// It fails, and keeps nothing.
     Down,
-    /// It finds nothing, after so many milliseconds.
+    /// It answers after so many milliseconds.
     Slow(u64),
     /// It finds what nobody has stored.
     Garbage,

@@ -7,7 +7,7 @@ use crate::pipeline::{self, Gateway, Outcome, Response};
 use crate::policy::headers::Edit;
 use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -23,6 +23,8 @@ pub struct Visit<'w> {
     answers: RefCell<Vec<Answered>>,
     /// Copies for mirrors that leave with the next fetch.
     copies: RefCell<Vec<Sent>>,
+    /// Keys are to be fetched that the answer does not wait for.
+    due: Cell<bool>,
     /// Names of the request's fields that were asked for one by one.
     pub asked: RefCell<BTreeSet<String>>,
 }
@@ -38,6 +40,8 @@ pub struct Seen {
     pub body: String,
     /// Whether a flush of events was promised.
     pub flush: Option<u32>,
+    /// Milliseconds that the client waited.
+    pub took: u64,
 }
 
 impl Seen {
@@ -72,6 +76,7 @@ impl<'w> Visit<'w> {
             certificate: false,
             answers: RefCell::default(),
             copies: RefCell::default(),
+            due: Cell::new(false),
             asked: RefCell::default(),
         }
     }
@@ -122,15 +127,28 @@ impl<'w> Visit<'w> {
 
     /// The answer, for running several at once.
     pub async fn through(&self, gateway: &Gateway) -> Seen {
-        self.seen(pipeline::handle(gateway, self, &self.method, &self.url).await)
+        let began = self.world.now();
+        let seen = self.seen(pipeline::handle(gateway, self, &self.method, &self.url).await, began);
+        self.after(gateway).await;
+        seen
+    }
+
+    /// What the answer does not wait for. Here it begins when that is there.
+    async fn after(&self, gateway: &Gateway) {
+        if self.due.take() {
+            pipeline::refresh(gateway, self).await;
+        }
     }
 
     /// Sends it through a gateway and waits for the answer and the full record.
     pub fn recorded(&self, gateway: &Gateway) -> Option<(Seen, Record)> {
         self.world.run(async {
+            let began = self.world.now();
             let mut outcome = pipeline::recorded(gateway, self, &self.method, &self.url).await;
             let record = outcome.record.take().map(|record| *record).unwrap_or_default();
-            (self.seen(outcome), record)
+            let seen = self.seen(outcome, began);
+            self.after(gateway).await;
+            (seen, record)
         })
     }
 
@@ -163,8 +181,8 @@ impl<'w> Visit<'w> {
     }
 
     /// What the shim makes of an outcome.
-    fn seen(&self, outcome: Outcome) -> Seen {
-        let flush = outcome.flush;
+    fn seen(&self, outcome: Outcome, began: u64) -> Seen {
+        let (flush, took) = (outcome.flush, self.world.now().saturating_sub(began));
         let id = (crate::pipeline::REQUEST_ID.to_owned(), outcome.id);
         match outcome.response {
             Response::Reply(reply) => {
@@ -172,16 +190,17 @@ impl<'w> Visit<'w> {
                     .headers
                     .into_iter()
                     .map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned()));
-                Seen { status: reply.status, headers: headers.chain([id]).collect(), body: reply.body, flush }
+                let headers = headers.chain([id]).collect();
+                Seen { status: reply.status, headers, body: reply.body, flush, took }
             }
             Response::Relay(relay) => {
                 let mut answered = self.answer(relay.answer);
                 if let Some(store) = relay.store {
                     let mut copy = answered.clone();
                     edit(&mut copy.headers, &store.edits);
-                    let keeps =
-                        !matches!(self.world.cache_fault.get(), CacheFault::Down | CacheFault::Slow(_));
-                    if keeps && copy.body.len() <= store.most as usize {
+                    if self.world.cache_fault.get() != CacheFault::Down
+                        && copy.body.len() <= store.most as usize
+                    {
                         self.world.cache.borrow_mut().insert(store.key, copy);
                     }
                 }
@@ -192,7 +211,7 @@ impl<'w> Visit<'w> {
                     Some(status) => (status, String::new()),
                     None => (answered.status, answered.body),
                 };
-                Seen { status, headers: answered.headers, body, flush }
+                Seen { status, headers: answered.headers, body, flush, took }
             }
         }
     }
@@ -312,18 +331,25 @@ impl Host for Visit<'_> {
         crate::token::native::verify(algorithm, &jwk, &input, &signature).map_err(|error| error.to_string())
     }
 
-    async fn lookup(&self, key: &str) -> Option<Answer> {
+    async fn lookup(&self, key: &str, timeout: u32) -> Result<Option<Answer>, FetchFault> {
         match self.world.cache_fault.get() {
             CacheFault::None => {}
-            CacheFault::Down => return None,
+            CacheFault::Down => return Err(FetchFault::Failed("no cache".to_owned())),
             CacheFault::Slow(milliseconds) => {
-                self.world.until(self.world.now() + milliseconds).await;
-                return None;
+                let timeout = u64::from(timeout);
+                self.world.until(self.world.now() + milliseconds.min(timeout)).await;
+                if milliseconds > timeout {
+                    return Err(FetchFault::Timeout);
+                }
             }
-            CacheFault::Garbage => return Some(self.hold(Answered::json("<html>"))),
+            CacheFault::Garbage => return Ok(Some(self.hold(Answered::json("<html>")))),
         }
         let stored = self.world.cache.borrow().get(key).cloned();
-        stored.map(|stored| self.hold(stored))
+        Ok(stored.map(|stored| self.hold(stored)))
+    }
+
+    fn refresh(&self) {
+        self.due.set(true);
     }
 
     async fn wait(&self, milliseconds: u32) {

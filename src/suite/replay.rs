@@ -253,7 +253,8 @@ fn ask(
     request.headers.extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {token}"))));
     request.body = asked.body.as_ref().map(|(body, _)| body.clone().into_bytes()).unwrap_or_default();
     let answer = fetch(&request)?;
-    let seen = Seen { status: answer.status, body: answer.text(), headers: answer.headers, flush: None };
+    let seen =
+        Seen { status: answer.status, body: answer.text(), headers: answer.headers, flush: None, took: 0 };
     let code = seen.problem();
     let reason = Reason::ALL.iter().find(|reason| reason.code() == code).copied();
     let asked = Question {

@@ -4,7 +4,7 @@ use crate::scene::{Scene, refused};
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
-use tollgate::simulator::{Answered, Seen, Visit};
+use tollgate::simulator::{Answered, CacheFault, Seen, Visit};
 
 const ROUTES: &str = "
 routes:
@@ -22,6 +22,7 @@ routes:
   forced: { match: GET /forced, auth: none, cache: { ttl: 10s, override: true } }
   steered: { match: GET /steered, auth: none, cache: { ttl: 10s, key: [header.x-original-url] } }
   both: { match: GET /both, auth: none, combine: { one: { path: /one } } }
+  hurried: { match: GET /hurried, auth: none, cache: { ttl: 10s }, timeout: { headers: 100ms, total: 100ms } }
   each: { match: GET /each, auth: { jwt: people }, cache: { ttl: 10s, key: [header.authorization] } }
 ";
 
@@ -464,4 +465,42 @@ fn a_combined_route_is_not_looked_up() {
     let scene = Scene::new("defaults: { cache: { ttl: 10s } }\n", ROUTES);
     let seen = scene.send(&scene.visit("GET", "/shop/both").header("cache-control", "only-if-cached"));
     assert_eq!(seen.status, 200, "{}", seen.body);
+}
+
+/// A cache that does not answer is no cache: not an outage.
+#[test]
+fn a_look_up_without_an_answer_is_a_miss_that_is_not_stored() {
+    for (fault, path, said, waits) in [
+        (CacheFault::Slow(299), "ruled", "tollgate; fwd=uri-miss; stored", 299),
+        (CacheFault::Slow(301), "ruled", "tollgate; fwd=miss; detail=timeout", 300),
+        (CacheFault::Slow(3_600_000), "ruled", "tollgate; fwd=miss; detail=timeout", 300),
+        // The origin has as much time as the look-up had.
+        (CacheFault::Slow(3_600_000), "hurried", "tollgate; fwd=miss; detail=timeout", 50),
+        (CacheFault::Down, "ruled", "tollgate; fwd=miss; detail=failed", 0),
+    ] {
+        let scene = scene(|answer| answer);
+        scene.world.cache_fault.set(fault);
+        let began = scene.world.now();
+        let visit = scene.visit("GET", &format!("/shop/{path}"));
+        let (seen, record) = visit.recorded(&scene.gateway).unwrap();
+        assert_eq!((seen.status, status(&seen)), (200, said), "{fault:?}");
+        assert_eq!(scene.world.now() - began, waits, "{fault:?}");
+        let missed = matches!(fault, CacheFault::Slow(299));
+        let word = if missed { "miss" } else { "unanswered" };
+        assert_eq!(scene.event(&seen)["cache"], word, "{fault:?}");
+        let noted = serde_json::to_string(&record).unwrap();
+        assert!(noted.contains(said), "{noted}");
+        scene.world.cache_fault.set(CacheFault::None);
+        assert_eq!(status(&scene.get(&format!("/shop/{path}"))).contains("hit"), missed, "{fault:?}");
+    }
+}
+
+#[test]
+fn who_takes_only_what_is_stored_is_told_soon_that_there_is_nothing() {
+    let scene = scene(|answer| answer);
+    scene.world.cache_fault.set(CacheFault::Slow(3_600_000));
+    let began = scene.world.now();
+    let seen = scene.send(&scene.visit("GET", "/shop/ruled").header("cache-control", "only-if-cached"));
+    refused(&seen, 504, "not-cached");
+    assert_eq!((scene.world.now() - began, scene.fetches()), (300, 0));
 }

@@ -2,7 +2,7 @@
 
 use crate::scene::{ISSUER, NOW, Scene, forged, refused, well_formed};
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use tollgate::simulator::Answered;
 use tollgate::token::native::DevelopmentKey;
 
@@ -326,4 +326,58 @@ fn a_shared_secret_must_be_bound() {
         )
     };
     assert_eq!(scene.get_as(&signed, "/shop/mine").status, 200);
+}
+
+/// Keys past their time serve at once, whatever the issuer does; one task at a time fetches them anew.
+#[test]
+fn old_keys_serve_at_once_and_are_fetched_off_the_way() {
+    let scene = Scene::new("", ROUTES);
+    let ask = |sub: &str| scene.visit("GET", "/shop/mine").header("authorization", &bearer(&scene, sub));
+    assert_eq!(scene.send(&ask("ben")).status, 200);
+    scene.world.pass(301_000);
+    *scene.published.borrow_mut() = Answered::json(&scene.key.public_set()).after(4_900);
+    let visits: Vec<_> = (0..5).map(|number| ask(&format!("caller-{number}"))).collect();
+    let all = join_all(visits.iter().map(|visit| visit.through(&scene.gateway)));
+    for seen in scene.world.run(all).unwrap() {
+        assert_eq!((seen.status, seen.took), (200, 0));
+    }
+    assert_eq!(scene.fetches(), 2, "one refresh for all");
+    // What it brought is fresh again.
+    *scene.published.borrow_mut() = Answered::broken("connection refused");
+    scene.world.pass(200_000);
+    assert_eq!(scene.send(&ask("cat")).status, 200);
+    assert_eq!(scene.fetches(), 2);
+}
+
+/// Who names a key that is not known yet waits for the fetch that is under way; and so does who was signed by a key that
+/// kept its id.
+#[test]
+fn a_new_key_is_waited_for_while_old_ones_serve() {
+    for same_id in [false, true] {
+        let scene = Scene::new("", ROUTES);
+        let next = DevelopmentKey::generate().unwrap();
+        if same_id {
+            let mut set: Value = serde_json::from_str(&scene.key.public_set()).unwrap();
+            let mut twin = set["keys"][0].clone();
+            twin["kid"] = json!(next.kid());
+            set["keys"].as_array_mut().unwrap().push(twin);
+            *scene.published.borrow_mut() = Answered::json(&set.to_string());
+        }
+        let ask = |bearer: &str| scene.visit("GET", "/shop/mine").header("authorization", bearer);
+        assert_eq!(scene.send(&ask(&bearer(&scene, "ben"))).status, 200);
+        scene.world.pass(301_000);
+        *scene.published.borrow_mut() = Answered::json(&next.public_set()).after(2_000);
+        let token = next.sign(&scene.claims(json!({ "sub": "new" })), None).unwrap();
+        let both = [ask(&bearer(&scene, "old")), ask(&format!("Bearer {token}"))];
+        let all = join_all(both.iter().map(|visit| visit.through(&scene.gateway)));
+        let seen = scene.world.run(all).unwrap();
+        assert_eq!((seen[0].status, seen[0].took), (200, 0));
+        assert_eq!(seen[1].status, 200, "{same_id} {}", seen[1].body);
+        assert!((2_000..2_100).contains(&seen[1].took), "{}", seen[1].took);
+        assert_eq!(scene.fetches(), 2);
+    }
+}
+
+fn bearer(scene: &Scene, sub: &str) -> String {
+    format!("Bearer {}", scene.token(json!({ "sub": sub })))
 }

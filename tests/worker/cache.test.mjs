@@ -1,8 +1,9 @@
 // Stored answers (RFC 9111): served with Cache-Status and Age, never to those whom they are not for.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { until } from "./harness.mjs";
+import { sleep, TOP, until } from "./harness.mjs";
 import { bearer, scene, token } from "./scene.mjs";
 import { wild } from "./wild.mjs";
 
@@ -32,17 +33,21 @@ const answers = {
   "/c/web": [200, { "access-control-allow-origin": "*", "access-control-allow-credentials": "true" }],
   "/c/steered": [200, { "cache-control": "max-age=60" }],
   "/c/gzip": [200, { "content-encoding": "gzip" }, gzipSync("compressed")],
+  "/c/half": [200, {}, Buffer.alloc(900_000, "half ")],
+  "/c/slow": [200, {}],
   "/c/old": [200, { "cache-control": "public, max-age=60", age: "50" }],
 };
-const origin = await wild((request, response) => {
+const origin = await wild(async (request, response) => {
   const path = String(request.url).split("?")[0];
   const [status, headers, body] = answers[path] ?? [404, {}];
   served++;
   const bytes = body ?? `${path} ${served} ${request.headers["x-consumer-id"] ?? ""} ${request.headers["accept-language"] ?? ""}`;
+  if (path === "/c/slow") await sleep(1_000);
   response.writeHead(status, { ...headers, "x-served": String(served), ...(path.includes("chunked") || status === 204 ? {} : { "content-length": Buffer.byteLength(bytes) }) });
   response.end(request.method === "HEAD" || status === 204 ? undefined : bytes);
 });
 const place = await scene({
+  gateway: { entry: join(TOP, "tests/worker/outage.mjs") },
   files: () => ({
     "c/v1.yaml": `
 tollgate: 2
@@ -207,4 +212,44 @@ test("other methods pass by", async () => {
   const before = served;
   const answer = await gateway.request("POST", "/c/public", { body: "x" });
   assert.ok(!isHit(answer) && served > before);
+});
+
+test("a cache that does not answer is a miss after a moment, and nothing is stored", async () => {
+  await gateway.get("/outage/match");
+  try {
+    const began = Date.now(), answer = await gateway.get("/c/plain?hanging"), took = Date.now() - began;
+    assert.deepEqual([answer.status, said(answer)], [200, "tollgate; fwd=miss; detail=timeout"]);
+    assert.ok(took >= 290 && took < 2_000, `${took} ms`);
+    const refused = await gateway.get("/c/plain?hanging", { headers: { "cache-control": "only-if-cached" } });
+    assert.deepEqual([refused.status, refused.problem], [504, "not-cached"]);
+  } finally {
+    await gateway.get("/outage/");
+  }
+  assert.match(said(await gateway.get("/c/plain?hanging")), /^tollgate; fwd=uri-miss; stored/);
+});
+
+test("what the cache finds too late is dropped, and its body cancelled", async () => {
+  await gateway.get("/outage/tardy");
+  try {
+    const answer = await gateway.get("/c/slow");
+    assert.deepEqual([answer.status, said(answer)], [200, "tollgate; fwd=miss; detail=timeout"]);
+    assert.match(answer.text, /^\/c\/slow/, "the origin's answer");
+    assert.equal((await gateway.get("/outage")).json.cancelled, 1);
+  } finally {
+    await gateway.get("/outage/");
+  }
+});
+
+test("a cache that does not take what it is given holds nobody up", async () => {
+  await gateway.get("/outage/put");
+  try {
+    for (const path of ["/c/half", "/c/chunked"]) {
+      const began = Date.now(), answer = await gateway.get(`${path}?hanging`), took = Date.now() - began;
+      assert.match(said(answer), /^tollgate; fwd=uri-miss; stored/);
+      assert.equal(answer.bytes.length, path === "/c/half" ? 900_000 : 300_000);
+      assert.ok(took < 2_000, `${path}: ${took} ms`);
+    }
+  } finally {
+    await gateway.get("/outage/");
+  }
 });

@@ -41,16 +41,19 @@ const pages = {
   "/down": 503,
   "/flaky": { keys: [jwk(pair.p256.publicKey)] },
   "/garbage": { keys: [] },
+  "/aging": { keys: [jwk(pair.p256.publicKey)] },
 };
 const asked = /** @type {Record<string, number>} */ ({});
-/** Answers of the page `/held`, and of `/waiting`. @type {import("node:http").ServerResponse[]} */
-const heldKeys = [], heldBack = /** @type {import("node:http").ServerResponse[]} */ ([]);
+/** Answers of the page `/held`, of `/aging` once it is slow, and of `/waiting`. @type {import("node:http").ServerResponse[]} */
+const heldKeys = [], agingKeys = /** @type {import("node:http").ServerResponse[]} */ ([]), heldBack = /** @type {import("node:http").ServerResponse[]} */ ([]);
+let slow = false;
 const origin = await wild((request, response) => {
   const path = String(request.url);
   if (path === "/waiting") return void heldBack.push(response);
   if (path === "/held") return void ((asked[path] = (asked[path] ?? 0) + 1), heldKeys.push(response));
   if (!(path in pages)) return void response.end(JSON.stringify(request.headers));
   asked[path] = (asked[path] ?? 0) + 1;
+  if (path === "/aging" && slow) return void agingKeys.push(response);
   const page = pages[path];
   if (typeof page === "number") return void response.writeHead(page).end();
   response.writeHead(200, { "content-type": "application/jwk-set+json" }).end(path === "/garbage" ? "<html>" : JSON.stringify(page));
@@ -64,7 +67,7 @@ const gateway = await startGateway({
     "gateway.yaml": `tollgate: 2
 events: { sample: 1 }
 issuers:
-${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("held", "ES256", jwks("/held"))}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
+${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("held", "ES256", jwks("/held"))}${issuer("aging", "ES256", `{ jwks: "${origin.url}/aging", ttl: 10s, interval: 1s }`)}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
 `,
     "t/v1.yaml": `tollgate: 2
 api: t
@@ -72,7 +75,7 @@ owner: tests
 version: { name: v1 }
 base: /t
 upstream: { url: "${origin.url}" }
-defaults: { auth: { jwt: [rsa, ec, hs, rotating, down, flaky, garbage, held] } }
+defaults: { auth: { jwt: [rsa, ec, hs, rotating, down, flaky, garbage, held, aging] } }
 routes:
   any: { match: "ANY /any/{*rest}" }
   named: { match: "GET /named", auth: { jwt: rsa, claims: { x-tenant: tenant } } }
@@ -228,4 +231,27 @@ test("known keys serve on while their set cannot be fetched", async () => {
   // An unknown key id asks for a fetch, which fails: it costs that token a refusal, and nobody else anything.
   await until(async () => (await call(mint("https://flaky.test", "ES256", { header: { kid: "x" } })), asked["/flaky"] > 1), "a failing fetch");
   assert.equal((await call(mint("https://flaky.test", "ES256", { claims: { sub: "new" } }))).status, 200);
+});
+
+test("keys past their time serve at once, while one fetch brings new ones", async () => {
+  let callers = 0;
+  const timed = async () => {
+    const began = Date.now(), { status } = await call(mint("https://aging.test", "ES256", { claims: { sub: `caller-${callers++}` } }));
+    return [status, Date.now() - began];
+  };
+  assert.equal((await timed())[0], 200);
+  slow = true;
+  await until(async () => {
+    const [status, took] = await timed();
+    assert.equal(status, 200);
+    assert.ok(took < 1_000, `${took} ms`);
+    return agingKeys.length;
+  }, "the fetch of new keys");
+  for (const [status, took] of await Promise.all(Array.from({ length: 10 }, timed))) assert.ok(status === 200 && took < 1_000, `${status} ${took}`);
+  assert.deepEqual([asked["/aging"], agingKeys.length], [2, 1], "one at a time");
+  // Nobody's request waits for it, and yet it is read.
+  const added = [jwk(pair.p256.publicKey), jwk(pair.p256.publicKey, { kid: "added" })];
+  agingKeys.pop()?.writeHead(200, { "content-type": "application/jwk-set+json" }).end(JSON.stringify({ keys: added }));
+  await until(async () => (await call(mint("https://aging.test", "ES256", { header: { kid: "added" } }))).status === 200, "the added key");
+  assert.equal(asked["/aging"], 2, "by that fetch");
 });

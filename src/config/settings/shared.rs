@@ -88,7 +88,7 @@ pub enum Requirement {
     Authentication,
     /// At least one of `limits:`.
     Limit,
-    /// `https: true`.
+    /// `https: true`, or `redirect`.
     Https,
 }
 
@@ -153,7 +153,10 @@ pub struct Keys {
     pub ttl: Option<Duration>,
     /// At most one fetch per this time, whatever key ids tokens name; 1s to 1h. Default: 30s. Only with `jwks`.
     pub interval: Option<Duration>,
-    /// How long past `ttl` a known set serves while fetches fail, up to 168h. Default: 24h. Only with `jwks`.
+    /// How long past `ttl` a known set serves while fetches fail, up to 168h. Default: 24h. Only with `jwks`. Past `ttl` it
+    /// also serves while it is fetched anew, so that no request waits for that; but where it was not asked for in twice
+    /// the `ttl`, it is fetched first. A key that its issuer withdraws is thus good for about twice the `ttl` at most, while the
+    /// issuer answers.
     pub max_stale: Option<Duration>,
     /// A JWK Set, as it is. Public keys only.
     pub inline: Option<JwkSet>,

@@ -11,7 +11,7 @@ import { BASE, ENDED, HEAD, KIND, RECORD, STATE } from "./tables.js";
 
 /** @typedef {{ how: number, argument?: number, text?: string }} Ended */
 
-/** Milliseconds for what takes no time of the route's: a signature, a look into the cache. */
+/** Milliseconds for what is no wait for others: a signature, and what a timer of our own may be late. */
 const PATIENCE = 10_000;
 const LAST_WORD = '{"title":"Gateway fault","status":500}';
 
@@ -35,8 +35,8 @@ export class Call {
     /** The instance that knows it, and its number there while it waits. */
     this.generation = generation;
     this.task = -1;
-    /** It sends events, and nobody waits for an answer. */
-    this.flushes = false;
+    /** It does what nobody waits for: there is no answer. */
+    this.aside = false;
     this.done = false;
     this.response = /** @type {Response | null} */ (null);
     /** Resolves the promise that the platform waits for. @type {((end: any) => void) | null} */
@@ -146,7 +146,7 @@ export class Call {
     const answered = +this.done;
     fail(error);
     this.done = true;
-    if (this.flushes) return;
+    if (this.aside) return;
     try {
       this.obey(enter(this, "lost", this.request.method + " " + this.request.url, answered));
     } catch (again) {
@@ -165,7 +165,8 @@ export class Call {
       if (kind === KIND.FETCH) this.fetch(operation, argument, fields);
       else if (kind === KIND.RELAY) this.response = this.relay(operation, argument, fields);
       else if (kind === KIND.REPLY) this.response = this.reply(argument);
-      else if (kind === KIND.FLUSH) this.ctx.waitUntil(this.flush(argument));
+      else if (kind === KIND.FLUSH) this.ctx.waitUntil(this.beside("flush", argument));
+      else if (kind === KIND.REFRESH) this.ctx.waitUntil(this.beside("refresh", 0));
       else if (kind === KIND.MIRROR) mirror(this, argument, fields);
       else if (kind === KIND.STORE) this.ctx.waitUntil(this.store(operation, argument, fields).catch((error) => console.error("tollgate: cache:", String(error))));
       else this.perform(kind, operation, argument, takeAll(fields));
@@ -177,13 +178,13 @@ export class Call {
     // Told, not asked: nobody waits for it.
     if (kind === KIND.ASK && !operation) return this.ctx.waitUntil(this.ask(fields).catch((error) => console.error("tollgate: object:", String(error))));
     if (kind === KIND.POINT) return this.point(fields[0], fields.slice(1, 1 + argument), fields.slice(1 + argument).map(Number));
-    limit(this, operation, kind === KIND.ASK ? argument : kind === KIND.READ ? +fields[1] : kind === KIND.WAIT ? argument + PATIENCE : PATIENCE);
+    limit(this, operation, kind === KIND.ASK || kind === KIND.LOOKUP ? argument : kind === KIND.READ ? +fields[1] : kind === KIND.WAIT ? argument + PATIENCE : PATIENCE);
     const ended = kind === KIND.ASK ? this.ask(fields)
       : kind === KIND.LOOKUP ? this.lookup(operation, fields[0])
       : kind === KIND.VERIFY ? verify(fields)
       : kind === KIND.READ ? text(this.answers[+fields[0]], argument)
       : scheduler.wait(argument).then(() => /** @type {Ended} */ ({ how: ENDED.OK }));
-    ended.then(({ how, argument = 0, text = "" }) => this.settle(operation, how, argument, text), (error) => this.settle(operation, ENDED.FAILED, 0, String(error)));
+    ended.then(({ how, argument = 0, text = "" }) => this.settle(operation, how, argument, text) || this.discard(operation), (error) => this.settle(operation, ENDED.FAILED, 0, String(error)));
   }
 
   /** A sink that refuses a point must not cost the journal its batch. @param {string} index @param {string[]} blobs @param {number[]} doubles */
@@ -216,12 +217,17 @@ export class Call {
     if (base === BASE.ISOLATE && !this.ended) this.ctx.waitUntil(new Promise((resolve) => (this.ended = resolve)));
     this.send(base, fields - 1, this.signal(operation, base)).then((answer) => {
       this.answers[operation] = answer;
-      if (!this.settle(operation, ENDED.OK, answer.status, "")) answer.body?.cancel().catch(() => {});
+      this.settle(operation, ENDED.OK, answer.status, "") || this.discard(operation);
     }, (error) => {
       // No failure of the upstream's: nobody is there to be answered.
       if (base !== BASE.ISOLATE && this.request.signal.aborted) this.gone();
       else this.settle(operation, ENDED.FAILED, 0, String(error));
     });
+  }
+
+  /** Nobody waited for an answer any more, and nobody will read it. @param {number} operation */
+  discard(operation) {
+    this.answers[operation]?.body?.cancel().catch(() => {});
   }
 
   /** The client has gone. */
@@ -286,13 +292,13 @@ export class Call {
     }
   }
 
-  /** Sends queued events. @param {number} after ms */
-  async flush(after) {
+  /** Does what nobody waits for: sends queued events, fetches keys. @param {"flush" | "refresh"} what @param {number} after ms */
+  async beside(what, after) {
     await scheduler.wait(after);
     const call = new Call(this.request, this.env, this.ctx);
-    call.flushes = true;
+    call.aside = true;
     try {
-      call.obey(enter(call, "flush", null));
+      call.obey(enter(call, what, null));
     } catch (trap) {
       call.lost(trap);
     }

@@ -145,9 +145,11 @@ impl Host for Paper<'_> {
         Ok(true)
     }
 
-    async fn lookup(&self, _key: &str) -> Option<Answer> {
-        None
+    async fn lookup(&self, _key: &str, _timeout: u32) -> Result<Option<Answer>, FetchFault> {
+        Ok(None)
     }
+
+    fn refresh(&self) {}
 
     async fn wait(&self, _milliseconds: u32) {}
 

@@ -105,8 +105,13 @@ impl<H: Host> Host for Watched<'_, H> {
     }
 
     #[inline]
-    fn lookup(&self, key: &str) -> impl Future<Output = Option<Answer>> {
-        self.host.lookup(key)
+    fn lookup(&self, key: &str, timeout: u32) -> impl Future<Output = Result<Option<Answer>, FetchFault>> {
+        self.host.lookup(key, timeout)
+    }
+
+    #[inline]
+    fn refresh(&self) {
+        self.host.refresh();
     }
 
     #[inline]

@@ -45,7 +45,6 @@ struct Who<'t> {
 struct Ran {
     seen: Seen,
     record: Record,
-    took: u64,
 }
 
 impl<'t> Trial<'t> {
@@ -138,7 +137,7 @@ impl<'t> Trial<'t> {
             effect,
             status: ran.seen.status,
             reason,
-            waits_ms: ran.took.saturating_sub(usual.took),
+            waits_ms: ran.seen.took.saturating_sub(usual.seen.took),
         }
     }
 
@@ -178,15 +177,13 @@ impl<'t> Trial<'t> {
         if let Some((dependency, mode)) = broken {
             self.fail(&world, &mut outside.borrow_mut(), dependency, mode);
         }
-        let began = world.now();
         let (seen, record) = self.visit(&world, gateway, who, "ann").unwrap_or_else(|| {
             let (headers, body) = (Vec::new(), String::new());
-            (Seen { status: 0, headers, body, flush: None }, Record::default())
+            (Seen { status: 0, headers, body, flush: None, took: 0 }, Record::default())
         });
-        let took = world.now().saturating_sub(began);
         // Events leave after the answer; what becomes of them is not the client's.
         Visit::new(&world, "GET", "https://api.test/").flush(gateway);
-        Ran { seen, record, took }
+        Ran { seen, record }
     }
 
     /// All secrets that the plan names.
@@ -223,7 +220,7 @@ impl<'t> Trial<'t> {
             Dependency::Journal => world.fault(Class::Journal, object),
             Dependency::Cache => world.cache_fault.set(match mode {
                 Mode::Down => CacheFault::Down,
-                Mode::Slow => CacheFault::Slow(LOOKUP),
+                Mode::Slow => CacheFault::Slow(SLOW),
                 Mode::Garbage => CacheFault::Garbage,
             }),
             // What is handed over here is never answered; the others are broken from the beginning.
@@ -277,9 +274,6 @@ impl<'t> Trial<'t> {
 fn reason(seen: &Seen) -> Option<String> {
     Some(seen.problem()).filter(|code| Reason::ALL.iter().any(|reason| reason.code() == code))
 }
-
-/// Milliseconds after which the edge gives a look-up in the cache up, and calls it a miss: `PATIENCE` of the shim.
-const LOOKUP: u64 = 10_000;
 
 /// Origins and issuers.
 struct Outside {

@@ -5,12 +5,14 @@
 //! | a token's key is | `now - t` | answer |
 //! | --- | --- | --- |
 //! | in the set | < `ttl` | [`Need::Use`] |
-//! | in the set | < `ttl + max_stale` | [`Need::Fetch`] if `interval` has passed since the last fetch began, else `Use` |
-//! | not in the set | < `ttl + max_stale` | `Fetch` if `interval` has passed, else [`Need::Unknown`] |
+//! | in the set | < `ttl + max_stale` | [`Need::Refresh`] if `interval` has passed since the last fetch began, else `Use` |
+//! | not in the set | < `ttl + max_stale` | [`Need::Fetch`] if `interval` has passed, else [`Need::Unknown`] |
 //! | either | more, or never fetched | `Fetch` if [`RETRY`] (or `interval`, the shorter) has passed, else [`Need::Unavailable`] |
 //!
-//! A fetch in flight holds until its deadline: meanwhile a known key serves, stale or not, and whoever has none
-//! gets [`Need::Wait`]. After the deadline the next one fetches as if the fetch had failed. A failure changes no
+//! A key that is known makes nobody wait: past its `ttl` it serves, and a fetch is begun that is nobody's request's,
+//! handed out once by [`Cached::due`]. But where nobody has fetched for twice the `ttl`, as in an isolate that stood idle,
+//! the answer is `Fetch` all the same: a key that its issuer withdrew is good for no longer than that. A fetch in flight holds until its deadline: meanwhile a known key serves, stale or
+//! not, and whoever has none gets [`Need::Wait`]. After the deadline the next one fetches as if the fetch had failed. A failure changes no
 //! key: only a set that parsed and has a usable key replaces another. Key ids that attackers invent thus cost the
 //! issuer one fetch per `interval` and isolate, and cost honest callers nothing.
 
@@ -27,7 +29,7 @@ pub struct Timing {
     pub ttl: u64,
     /// Fetches begin at least so far apart, at least 1.
     pub interval: u64,
-    /// Past `ttl`, a set serves for so long while fetches fail.
+    /// Past `ttl`, a set serves for so long: until it is refreshed, and while that fails.
     pub max_stale: u64,
     /// A fetch is given up after so long, at least 1.
     pub deadline: u64,
@@ -38,6 +40,8 @@ pub struct Timing {
 pub enum Need {
     /// These keys; the token's is among them.
     Use(Arc<KeySet>),
+    /// The same, and their time is over: let what [`Cached::due`] then gives be fetched by a task of its own.
+    Refresh(Arc<KeySet>),
     /// Fetch the set now, report with [`Cached::fetched`], then ask again.
     Fetch(Ticket),
     /// Somebody else fetches: ask again when that has been reported, or at this second at the latest.
@@ -59,10 +63,19 @@ pub struct Cached {
     set: Option<Known>,
     /// Second at which the last fetch began or, if it failed, ended: a slow failure must not end in the next fetch.
     last: Option<u64>,
-    /// Its ticket and deadline, until reported.
-    in_flight: Option<(Ticket, u64)>,
+    /// The fetch that was begun, until reported.
+    in_flight: Option<Flight>,
     tickets: u64,
     epoch: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Flight {
+    ticket: Ticket,
+    /// Its deadline.
+    until: u64,
+    /// Whether somebody fetches already, or it waits for a task of its own.
+    taken: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +92,8 @@ impl Cached {
         Cached { timing, set: None, last: None, in_flight: None, tickets: 0, epoch: 0 }
     }
 
-    /// What a token with this `kid` and algorithm needs at `now`. An answer of [`Need::Fetch`] marks the fetch as
-    /// being in flight.
+    /// What a token with this `kid` and algorithm needs at `now`. An answer of [`Need::Fetch`] or [`Need::Refresh`] marks
+    /// the fetch as being in flight.
     pub fn need(&mut self, now: u64, kid: Option<&str>, algorithm: Algorithm) -> Need {
         let Some(known) = self.set.clone().filter(|known| self.serves(known, now)) else {
             return self.without_keys(now);
@@ -91,23 +104,39 @@ impl Cached {
         }
         match (has, self.waiting(now)) {
             (true, Some(_)) => Need::Use(known.set),
-            (false, Some(until)) => Need::Wait(until),
-            (_, None) if self.rested(now, self.timing.interval) => Need::Fetch(self.begin(now)),
+            (true, None) if self.rested(now, self.timing.interval.max(2 * self.timing.ttl)) => {
+                Need::Fetch(self.begin(now, true))
+            }
+            (true, None) if self.rested(now, self.timing.interval) => {
+                self.begin(now, false);
+                Need::Refresh(known.set)
+            }
             (true, None) => Need::Use(known.set),
-            (false, None) => Need::Unknown,
+            (false, _) => self.refetch(now),
         }
     }
 
-    /// For a signature that failed under a key of the right id: the issuer may have changed the key and kept the
-    /// id. Marks and returns a fetch if `interval` allows one; otherwise the signature is wrong.
-    pub fn refetch(&mut self, now: u64) -> Option<Ticket> {
-        (self.waiting(now).is_none() && self.rested(now, self.timing.interval)).then(|| self.begin(now))
+    /// The fetch that [`Need::Refresh`] began, once, for the task that will report it.
+    pub fn due(&mut self, now: u64) -> Option<Ticket> {
+        let flight = self.in_flight.as_mut().filter(|flight| !flight.taken && now < flight.until)?;
+        flight.taken = true;
+        Some(flight.ticket)
+    }
+
+    /// What follows if the known keys do not do: no key has the id, or the signature is wrong under one that has, which the
+    /// issuer may have changed. `Fetch` if `interval` allows it, `Wait` for a fetch in flight, else `Unknown`.
+    pub fn refetch(&mut self, now: u64) -> Need {
+        match self.waiting(now) {
+            Some(until) => Need::Wait(until),
+            None if self.rested(now, self.timing.interval) => Need::Fetch(self.begin(now, true)),
+            None => Need::Unknown,
+        }
     }
 
     /// Reports a fetch. `result` is what [`KeySet::parse`] said of a 200 answer's body, or `None` for any other end.
     /// Whether the keys changed is the return value.
     pub fn fetched(&mut self, now: u64, ticket: Ticket, result: Option<Result<KeySet, SetError>>) -> bool {
-        if self.in_flight.is_some_and(|(flying, _)| flying == ticket) {
+        if self.in_flight.is_some_and(|flight| flight.ticket == ticket) {
             self.in_flight = None;
         }
         let Some(Ok(set)) = result else {
@@ -154,25 +183,25 @@ impl Cached {
         }
         let pause = self.timing.interval.min(RETRY);
         if self.rested(now, pause) {
-            return Need::Fetch(self.begin(now));
+            return Need::Fetch(self.begin(now, true));
         }
         Need::Unavailable(self.last.unwrap_or(now).saturating_add(pause))
     }
 
     /// The deadline of the fetch in flight, if that is still to come.
     fn waiting(&self, now: u64) -> Option<u64> {
-        self.in_flight.map(|(_, until)| until).filter(|until| now < *until)
+        self.in_flight.map(|flight| flight.until).filter(|until| now < *until)
     }
 
     fn rested(&self, now: u64, pause: u64) -> bool {
         self.last.is_none_or(|last| now.saturating_sub(last) >= pause)
     }
 
-    fn begin(&mut self, now: u64) -> Ticket {
+    fn begin(&mut self, now: u64, taken: bool) -> Ticket {
         self.tickets = self.tickets.saturating_add(1);
         let ticket = Ticket(self.tickets);
         self.last = Some(now);
-        self.in_flight = Some((ticket, now.saturating_add(self.timing.deadline)));
+        self.in_flight = Some(Flight { ticket, until: now.saturating_add(self.timing.deadline), taken });
         ticket
     }
 }

@@ -1,7 +1,8 @@
 //! Where the keys of one issuer come from, behind one face.
 //!
 //! The pipeline's way with a [`super::super::Pending`] token, at most two fetches long:
-//! 1. [`Source::need`]: on [`Need::Fetch`] fetch, report with [`Source::fetched`], and ask once more.
+//! 1. [`Source::need`]: on [`Need::Fetch`] fetch, report with [`Source::fetched`], and ask once more; on
+//!    [`Need::Refresh`] go on, and have what [`Source::due`] gives fetched by nobody's request.
 //! 2. With keys, note the epoch for [`super::super::memory::Memory::put`], and let the host verify under each of
 //!    [`KeySet::candidates`]; the first that verifies ends it.
 //! 3. If none does, [`Source::refetch`]; if that gave other keys, 1 and 2 once more; else the signature is wrong.
@@ -56,10 +57,18 @@ impl Source {
         }
     }
 
-    /// As [`Cached::refetch`]; never for fixed keys.
-    pub fn refetch(&mut self, now: u64) -> Option<Ticket> {
+    /// As [`Cached::due`]; never for fixed keys.
+    pub fn due(&mut self, now: u64) -> Option<Ticket> {
         match self {
             Source::Fixed(_) => None,
+            Source::Remote(cached) => cached.due(now),
+        }
+    }
+
+    /// As [`Cached::refetch`]; fixed keys are all there are.
+    pub fn refetch(&mut self, now: u64) -> Need {
+        match self {
+            Source::Fixed(_) => Need::Unknown,
             Source::Remote(cached) => cached.refetch(now),
         }
     }
@@ -103,7 +112,8 @@ mod tests {
         let mut source = Source::new(&keys, Some(&"s".repeat(32))).unwrap();
         assert!(matches!(source.need(0, Some("any"), Algorithm::HS256), Need::Use(_)));
         assert_eq!(source.need(0, None, Algorithm::HS512), Need::Unknown);
-        assert_eq!((source.refetch(0), source.epoch(), source.remember_until(0)), (None, 0, u64::MAX));
+        assert_eq!((source.refetch(0), source.due(0)), (Need::Unknown, None));
+        assert_eq!((source.epoch(), source.remember_until(0)), (0, u64::MAX));
     }
 
     #[test]

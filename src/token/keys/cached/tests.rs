@@ -18,6 +18,7 @@ fn need(cached: &mut Cached, now: u64, kid: &str) -> Need {
 fn begin(cached: &mut Cached, now: u64, kid: &str) -> Ticket {
     match need(cached, now, kid) {
         Need::Fetch(ticket) => ticket,
+        Need::Refresh(_) => cached.due(now).expect("a fetch"),
         other => panic!("{other:?}"),
     }
 }
@@ -66,7 +67,11 @@ fn without_any_keys_a_failure_is_repeated_soon_but_not_at_once() {
 #[test]
 fn a_stale_set_is_refreshed_by_one_and_serves_the_others() {
     let mut cached = warm();
-    let ticket = begin(&mut cached, 1300, "a");
+    assert!(matches!(need(&mut cached, 1300, "a"), Need::Refresh(_)));
+    assert!(uses(&need(&mut cached, 1300, "a")), "nobody waits");
+    assert_eq!(need(&mut cached, 1300, "b"), Need::Wait(1304), "but who has no key");
+    let ticket = cached.due(1301).expect("a fetch");
+    assert_eq!(cached.due(1301), None, "one at a time");
     assert!(uses(&need(&mut cached, 1301, "a")));
     assert!(!cached.fetched(1302, ticket, Some(Ok(set(&["a"])))));
     assert!(uses(&need(&mut cached, 1601, "a")));
@@ -80,8 +85,9 @@ fn the_last_known_good_serves_while_fetches_fail_and_not_for_ever() {
     let (mut fetches, mut now) = (0, 1300);
     while now < last {
         match need(&mut cached, now, "a") {
-            Need::Fetch(ticket) => {
+            Need::Refresh(_) => {
                 fetches += 1;
+                let ticket = cached.due(now).expect("a fetch");
                 let broken = if fetches % 2 == 0 { None } else { Some(KeySet::parse("{}")) };
                 assert!(!cached.fetched(now, ticket, broken));
             }
@@ -114,13 +120,35 @@ fn an_unknown_kid_costs_one_fetch_per_interval() {
 #[test]
 fn a_failed_signature_refetches_once_per_interval() {
     let mut cached = warm();
-    assert_eq!(cached.refetch(1029), None);
-    let ticket = cached.refetch(1030).unwrap();
-    assert_eq!(cached.refetch(1031), None);
+    assert_eq!(cached.refetch(1029), Need::Unknown);
+    let Need::Fetch(ticket) = cached.refetch(1030) else { panic!("no fetch") };
+    assert_eq!((cached.refetch(1031), cached.due(1031)), (Need::Wait(1034), None));
     assert!(!cached.fetched(1031, ticket, None));
     assert!(uses(&need(&mut cached, 1031, "a")));
-    assert_eq!(cached.refetch(1060), None);
-    assert!(cached.refetch(1061).is_some());
+    assert_eq!(cached.refetch(1060), Need::Unknown);
+    assert!(matches!(cached.refetch(1061), Need::Fetch(_)));
+}
+
+#[test]
+fn keys_that_nobody_asked_for_in_long_are_fetched_before_they_serve() {
+    let mut cached = warm();
+    assert!(matches!(need(&mut cached, 1599, "a"), Need::Refresh(_)));
+    let mut cached = warm();
+    let Need::Fetch(ticket) = need(&mut cached, 1600, "a") else { panic!("a withdrawn key would serve") };
+    // But they do serve where that fails, and from then on nobody waits.
+    assert!(!cached.fetched(1602, ticket, None));
+    assert!(uses(&need(&mut cached, 1602, "a")));
+    assert!(matches!(need(&mut cached, 1632, "a"), Need::Refresh(_)));
+}
+
+#[test]
+fn a_refresh_that_nobody_takes_is_begun_anew_after_its_deadline() {
+    let mut cached = warm();
+    assert!(matches!(need(&mut cached, 1300, "a"), Need::Refresh(_)));
+    assert!(uses(&need(&mut cached, 1329, "a")));
+    assert_eq!(cached.due(1304), None, "too late");
+    assert!(matches!(need(&mut cached, 1330, "a"), Need::Refresh(_)));
+    assert!(cached.due(1330).is_some());
 }
 
 #[test]
@@ -174,11 +202,15 @@ proptest! {
             let known = kid == 0;
             let kid = if known { "a".to_owned() } else { format!("x{kid}") };
             let ticket = match need(&mut cached, now, &kid) {
-                Need::Fetch(ticket) => Some(ticket),
+                Need::Fetch(ticket) => { prop_assert!(!known || now >= last + 600); Some(ticket) }
+                Need::Refresh(_) => { prop_assert!(known); cached.due(now) }
                 Need::Use(_) => { prop_assert!(known); None }
                 other => { prop_assert!(!known || now >= good + 3900, "{:?}", other); None }
             };
-            let ticket = ticket.or_else(|| if action == 3 { cached.refetch(now) } else { None });
+            let ticket = ticket.or_else(|| match (action == 3).then(|| cached.refetch(now)) {
+                Some(Need::Fetch(ticket)) => Some(ticket),
+                _ => None,
+            });
             if let Some(ticket) = ticket {
                 let least = if now < good + 3900 { 30 } else { 5 };
                 prop_assert!(now - last >= least, "{} after {}", now, last);
