@@ -25,7 +25,7 @@
 //! | [`wire`] | what wasm and shim say to each other, as one table | `policy::headers`, `ports`, `sql` |
 //! | `outside` | other hosts and programs, SQL, signatures: natively or by Node (`cli`) | `sql`, `token` |
 //! | `simulator` | the outside made up, with a virtual clock (`cli`) | everything but `config` |
-//! | `suite` | the tests of route files, and what is done when things fail (`cli`) | `config`, `event`, `fault`, `limit`, `outside`, `pipeline`, `plan`, `ports`, `routing`, `simulator`, `token`, `upstream` |
+//! | `suite` | the tests of route files, and what is done when things fail (`cli`) | `config`, `event`, `fault`, `limit`, `outside`, `pipeline`, `plan`, `ports`, `policy`, `routing`, `simulator`, `token`, `upstream` |
 //! | `edge` | the outside at the edge (wasm32 without `cli`) | everything but `config` |
 //!
 //! The feature `cli` is the command, natively and as wasm for Node; without it, what stands at the edge remains.

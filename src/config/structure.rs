@@ -232,7 +232,17 @@ impl<'s> Walker<'s> {
             }
         }
         match best {
-            Some(findings) => out.extend(findings),
+            Some(mut findings) => {
+                let boolean = |form| self.resolve(form).get("type").is_some_and(|kind| kind == "boolean");
+                // A word that is none of theirs may as well be meant for the other.
+                if let [Finding { code: "unknown-word", message, help, .. }] = findings.as_mut_slice()
+                    && branches.iter().any(boolean)
+                {
+                    *message = format!("expected {}, found {}", self.describe(schema), found(node));
+                    *help = self.type_help("boolean", node).or(help.take());
+                }
+                out.extend(findings);
+            }
             None => {
                 let span =
                     if matches!(node.value, Value::Map(_) | Value::List(_)) { owner } else { node.span };

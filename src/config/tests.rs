@@ -3,6 +3,7 @@ use crate::cache::KeyPart;
 use crate::limit::{Algorithm, Per, Period, Unreachable};
 use crate::plan::Action;
 use crate::policy::headers::Edit;
+use crate::policy::https::Https;
 use crate::policy::timeout::Timeout;
 use proptest::prelude::*;
 
@@ -129,8 +130,10 @@ fn values_follow_the_environment() {
     let added = |compiled: &Compiled| route(compiled, "replaced").headers.request.clone();
     assert_eq!(added(&production), [Edit::Add("x-d".into(), "${burst}50".into())]);
     // HTTPS is not enforced in dev, and an exception stays one elsewhere.
-    assert!(!route(&dev, "zebra").https);
-    assert!(route(&production, "zebra").https && !route(&production, "open").https);
+    let https = |compiled: &Compiled, name: &str| route(compiled, name).https;
+    assert_eq!(https(&dev, "zebra"), Https::Optional);
+    assert_eq!(https(&production, "zebra"), Https::Required);
+    assert_eq!(https(&production, "open"), Https::Optional);
     assert_ne!(dev.hash, production.hash);
     assert_eq!(dev.hash, compiled("dev").hash);
 }

@@ -27,8 +27,6 @@ enum Judge {
     Guard,
     /// Having it is looser than not having it.
     Opening,
-    /// A switch that is tighter when it is on.
-    OnGuards,
     /// A switch that is looser when it is on.
     OnOpens,
     /// A number that lets more through when it is higher.
@@ -60,7 +58,7 @@ const TABLE: &[(&str, Judge, &str)] = &[
     ("auth/issuers/*/scope_claim", Judge::Any, "scopes are read from another claim"),
     ("auth/issuers/*/consumer_claim", Judge::Any, "another claim names the consumer"),
     ("auth/keep_credentials", Judge::OnOpens, "credentials are passed on to the origin"),
-    ("https", Judge::OnGuards, "plain HTTP is let in"),
+    ("https", Judge::By(plain_http), "plain HTTP is let in"),
     ("paths/encoded_slashes", Judge::OnOpens, "encoded slashes are let in"),
     ("limits/*", Judge::Guard, "limit removed"),
     ("limits/*/algorithm", Judge::By(algorithm), "limit raised"),
@@ -133,7 +131,6 @@ fn direction(judge: Judge, old: &Value, new: &Value) -> Direction {
             (false, false) => Other,
             (added, _) => turn(added),
         },
-        Judge::OnGuards => turn(new != &Value::Bool(true)),
         Judge::OnOpens => turn(new == &Value::Bool(true)),
         Judge::Higher => turn(number(new) > number(old)),
         Judge::Grows => turn(!came.is_empty()),
@@ -213,6 +210,15 @@ fn revived(old: &Value, new: &Value) -> Direction {
     match (retired(old), retired(new)) {
         (true, false) => Looser,
         (false, true) => Tighter,
+        _ => Other,
+    }
+}
+
+/// Whether it is refused or redirected matters to clients, not to who listens on the way.
+fn plain_http(old: &Value, new: &Value) -> Direction {
+    match (old == "Optional", new == "Optional") {
+        (false, true) => Looser,
+        (true, false) => Tighter,
         _ => Other,
     }
 }

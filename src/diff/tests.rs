@@ -381,6 +381,7 @@ fn every_field_of_a_route_is_judged() {
         "paths",
         "secrets",
         "timeout",
+        "vary",
     ]);
     let view = View::new(&plan(&files(0, ""))).unwrap();
     let found: BTreeSet<&str> = view

@@ -7,8 +7,9 @@ use super::record::Phase;
 use super::view::View;
 use crate::fault::{Fault, Reason};
 use crate::header::{Headers, is_token};
-use crate::plan::{Route, Shared};
+use crate::plan::Shared;
 use crate::policy::headers::Edit;
+use crate::policy::https::Https;
 use crate::ports::{Fact, Host, Message};
 use crate::routing::path::{self, Leniency};
 use crate::routing::{Asked, Facts, Found, Miss, Router, host};
@@ -116,9 +117,7 @@ impl<H: Host> Exchange<'_, H> {
             Ok(found) => {
                 self.matched(shared, &found.route, &found.params);
                 self.share(shared, found.route.cors);
-                if let Some(hsts) = found.route.hsts.as_ref().filter(|_| self.by_https(shared, request)) {
-                    self.edits.push(Edit::Set("strict-transport-security".into(), hsts.clone().into()));
-                }
+                self.stay_with_https(shared, found.route.hsts.as_ref(), request);
                 self.in_service(shared, found.route.api)?;
                 self.enter(Phase::Paths);
                 path::permitted(&request.path, found.route.paths)?;
@@ -134,9 +133,13 @@ impl<H: Host> Exchange<'_, H> {
         | Miss::Options { api, .. }
         | Miss::Slash { api, .. } = &miss
         {
-            let cors = self.belongs(shared, *api).and_then(|api| api.cors);
-            self.share(shared, cors);
+            self.missed = Some(*api);
+            let api_of = self.belongs(shared, *api);
+            self.share(shared, api_of.and_then(|api| api.cors));
+            self.stay_with_https(shared, api_of.and_then(|api| api.hsts.as_ref()), request);
             self.in_service(shared, *api)?;
+        } else {
+            self.missed = router.near(&request.asked(None));
         }
         self.enter(Phase::Match);
         match miss {
@@ -176,6 +179,13 @@ impl<H: Host> Exchange<'_, H> {
         cors.response_edits(|| host.header(Message::Request, "origin"), &mut self.edits);
     }
 
+    /// Browsers are told to come by HTTPS, if they did (RFC 6797 §7.2).
+    fn stay_with_https(&mut self, shared: &Shared, hsts: Option<&String>, request: &Request<'_>) {
+        if let Some(hsts) = hsts.filter(|_| self.by_https(shared, request)) {
+            self.edits.push(Edit::Set("strict-transport-security".into(), hsts.clone().into()));
+        }
+    }
+
     fn in_service(&self, shared: &Shared, api: u32) -> Result<(), Fault> {
         self.enter(Phase::Version);
         match shared.apis.get(api as usize).and_then(|api| api.status.fault()) {
@@ -184,13 +194,25 @@ impl<H: Host> Exchange<'_, H> {
         }
     }
 
-    /// What the route demands of every request.
-    pub(super) fn guard(&self, shared: &Shared, route: &Route, request: &Request<'_>) -> Result<(), Fault> {
-        if route.https {
+    /// What the route demands of every request; the answer to one that is to come again by HTTPS.
+    pub(super) fn guard(
+        &self,
+        shared: &Shared,
+        found: &Found<'_, '_>,
+        request: &Request<'_>,
+    ) -> Result<Option<Response>, Fault> {
+        let route = &found.route;
+        if route.https != Https::Optional {
             self.enter(Phase::Https);
-        }
-        if route.https && !request.https {
-            return Err(Fault::new(Reason::HttpsRequired, "This route is served over HTTPS only."));
+            let refused = if self.by_https(shared, request) { None } else { route.https.admit()? };
+            if let Some(redirect) = refused {
+                let mut elsewhere = self.redirect(shared, redirect, request, &found.params)?;
+                if let Response::Reply(reply) = &mut elsewhere {
+                    // Behind a proxy that ends TLS, a cache in between may take both schemes for one URL.
+                    reply.headers.push(("cache-control".into(), "no-store".into()));
+                }
+                return Ok(Some(elsewhere));
+            }
         }
         if let Some(rule) = &route.maintenance {
             self.enter(Phase::Maintenance);
@@ -212,6 +234,6 @@ impl<H: Host> Exchange<'_, H> {
             let has_body = || self.host.fact(Fact::HasBody).is_some();
             body.admit(length.as_deref(), length.is_none() && has_body())?;
         }
-        Ok(())
+        Ok(None)
     }
 }

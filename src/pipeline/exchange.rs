@@ -3,10 +3,13 @@
 use super::gateway::Gateway;
 use super::outcome::{Outcome, Reply, Response};
 use super::record::{Phase, Record, Recorder, Side};
+use super::view::View;
 use crate::event::{Attempt, Event};
 use crate::fault::{Fault, Reason};
+use crate::header::{Edited, Headers as _};
 use crate::plan::{Api, Route, Shared};
-use crate::policy::headers::Edit;
+use crate::policy::headers::{Edit, Headers};
+use crate::policy::vary;
 use crate::ports::{Fact, FetchFault, Host, Message};
 use crate::routing::Params;
 use std::borrow::Cow;
@@ -29,6 +32,8 @@ pub struct Exchange<'a, H: Host> {
     pub(super) recorder: Option<&'a Recorder>,
     /// What the route's parameters stand for, where its header edits hold some.
     pub(super) captured: Vec<(String, String)>,
+    /// The API whose request fields decided that no route answers.
+    pub(super) missed: Option<u32>,
     /// The event is on its way, or left out.
     recorded: bool,
 }
@@ -58,9 +63,9 @@ impl<'a, H: Host> Exchange<'a, H> {
             ..Event::default()
         };
         let (edits, calling) = (Vec::with_capacity(8), Cell::new(None));
-        let captured = Vec::new();
+        let (captured, missed) = (Vec::new(), None);
         let mut exchange =
-            Exchange { gateway, host, event, edits, calling, recorder, captured, recorded: false };
+            Exchange { gateway, host, event, edits, calling, recorder, captured, missed, recorded: false };
         // Of most requests it is known without a look.
         if !matches!(method, "GET" | "HEAD") {
             exchange.event.bytes_in = declared(exchange.header("content-length"));
@@ -119,12 +124,16 @@ impl<'a, H: Host> Exchange<'a, H> {
             Response::Reply(Reply::problem(fault, &self.event.id))
         });
         let mut edits = std::mem::take(&mut self.edits);
-        if let Some(route) = &self.event.route {
-            route.headers.response_edits(&self.captured, &mut edits);
+        if let Some(headers) = self.headers() {
+            headers.response_edits(&self.captured, &mut edits);
         }
         match &mut response {
             Response::Reply(reply) => reply.edit(edits),
             Response::Relay(relay) => relay.edits.extend(edits),
+        }
+        let vary = self.vary();
+        if !vary.is_empty() {
+            self.vary_by(vary, &mut response);
         }
         let mut outcome = Outcome { id: self.event.id.clone(), response, flush: None, record: None };
         self.event.status = outcome.status();
@@ -132,6 +141,51 @@ impl<'a, H: Host> Exchange<'a, H> {
         outcome.record = self.recorder.and_then(|recorder| self.noted(recorder));
         outcome.flush = self.record(&outcome.response);
         outcome
+    }
+
+    /// An API of the plan.
+    fn api(&self, index: Option<u32>) -> Option<&'a Api> {
+        self.gateway.router()?.plan().shared().apis.get(index? as usize)
+    }
+
+    /// Header edits of the answer: the route's, or where it belongs to none, its API's.
+    fn headers(&self) -> Option<&Headers> {
+        match &self.event.route {
+            Some(route) => Some(&route.headers),
+            None => self.api(self.event.api).map(|api| &api.headers),
+        }
+    }
+
+    /// Request fields that decided who answers.
+    fn vary(&self) -> &[String] {
+        match &self.event.route {
+            Some(route) => &route.vary,
+            None => self.api(self.missed).map_or(&[], |api| &api.vary),
+        }
+    }
+
+    /// Says so, beside what is said already.
+    fn vary_by(&self, names: &[String], response: &mut Response) {
+        let said = match &*response {
+            Response::Reply(reply) => {
+                let said = reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("vary"));
+                said.map(|(_, value)| value.as_ref()).collect::<Vec<_>>().join(", ")
+            }
+            Response::Relay(relay) => {
+                let base = View::few(self.host, Message::Answer(relay.answer));
+                let edited = Edited { base: &base, edits: &relay.edits };
+                edited.get("vary").map(Cow::into_owned).unwrap_or_default()
+            }
+        };
+        let Some(all) = vary::merged(Some(&said), names) else { return };
+        let edit = Edit::Set("vary".into(), all.into());
+        if let Some(recorder) = self.recorder {
+            recorder.changed(Side::Response, Phase::Match.word(), std::slice::from_ref(&edit));
+        }
+        match response {
+            Response::Reply(reply) => reply.edit(vec![edit]),
+            Response::Relay(relay) => relay.edits.push(edit),
+        }
     }
 
     /// Who answers, and which header fields that one writes.
@@ -147,9 +201,9 @@ impl<'a, H: Host> Exchange<'a, H> {
             Ok(Response::Relay(_)) => {}
         }
         recorder.enter(Phase::Finish, &self.edits);
-        if let Some(route) = route {
+        if let Some(headers) = self.headers() {
             let mut edits = Vec::new();
-            route.headers.response_edits(&self.captured, &mut edits);
+            headers.response_edits(&self.captured, &mut edits);
             recorder.changed(Side::Response, "headers", &edits);
         }
     }

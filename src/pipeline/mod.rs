@@ -89,7 +89,9 @@ impl<H: Host> Exchange<'_, H> {
         };
         let route = &found.route;
         self.note_match(route, &found.params);
-        self.guard(shared, route, &request)?;
+        if let Some(elsewhere) = self.guard(shared, &found, &request)? {
+            return Ok(elsewhere);
+        }
         let mut tally = Tally::default();
         if let Some(rule) = &route.auth {
             self.enter(Phase::Auth);

@@ -27,7 +27,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// Version that this build writes, and the only one that it reads.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 const MAGIC: [u8; 4] = *b"TGPL";
 const KEY: [u8; 16] = *b"tollgate plan v1";

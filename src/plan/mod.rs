@@ -203,6 +203,12 @@ pub struct Api {
     pub selector: Option<rule::Condition>,
     /// CORS of answers that belong to the API but to no route (404, 405); index into [`Shared::cors`].
     pub cors: Option<u32>,
+    /// Header edits of such answers.
+    pub headers: policy::headers::Headers,
+    /// `Strict-Transport-Security` of such answers over HTTPS.
+    pub hsts: Option<String>,
+    /// Request fields for `Vary` of such answers.
+    pub vary: Vec<String>,
     /// Where it was declared.
     pub source: Source,
 }
@@ -259,8 +265,8 @@ pub struct Route {
     pub source: Source,
     /// Template with its base as written, e.g. `/orders/v2/{id}`: for events and explain, never a client's path.
     pub template: String,
-    /// Refuses plain HTTP.
-    pub https: bool,
+    /// What becomes of requests over plain HTTP.
+    pub https: policy::https::Https,
     /// Paths that are refused elsewhere and pass here.
     pub paths: crate::routing::path::Leniency,
     /// Who may call.
@@ -287,6 +293,8 @@ pub struct Route {
     pub hsts: Option<String>,
     /// It is under maintenance.
     pub maintenance: Option<policy::maintenance::Maintenance>,
+    /// Request fields by which it is decided that this route answers, and by which of its backends: for `Vary`.
+    pub vary: Vec<String>,
 }
 
 impl Route {

@@ -123,7 +123,7 @@ impl Redirect {
                 None => "it leads to itself: give `host`, `path`, `prefix` or another part".into(),
                 Some(_) => {
                     "requests that have this scheme already would be led to themselves: give `host`, `path` \
-                     or `prefix` too; `https: true` refuses plain HTTP"
+                     or `prefix` too; the setting `https` refuses plain HTTP, or redirects it"
                         .into()
                 }
             });

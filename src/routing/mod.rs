@@ -218,7 +218,7 @@ impl Router {
         }
         Ok(match self.other_form(asked)? {
             Some((api, path)) => Miss::Slash { path, api },
-            None => Miss::NotFound { api: self.belongs(asked) },
+            None => Miss::NotFound { api: self.belongs(asked, true) },
         })
     }
 
@@ -254,15 +254,21 @@ impl Router {
         Ok(Some(if answers { Miss::Options { allow, api } } else { Miss::Method { allow, api } }))
     }
 
-    /// The API that a request without a route belongs to: of the most specific host, of the longest base, of the version
-    /// that is asked for.
-    fn belongs(&self, asked: &Asked<'_, '_>) -> Option<u32> {
+    /// The API that a request belongs to but for the version that it asks for.
+    pub fn near(&self, asked: &Asked<'_, '_>) -> Option<u32> {
+        self.belongs(asked, false)
+    }
+
+    /// The API that a request without a route belongs to: of the most specific host, of the longest base, and where that
+    /// matters, of the version that is asked for.
+    fn belongs(&self, asked: &Asked<'_, '_>, version: bool) -> Option<u32> {
         self.levels.of(asked.host).find_map(|level| {
             let mut longest: Option<(usize, u32)> = None;
             for (index, below) in level.apis(asked.path) {
                 let depth = asked.path.len().saturating_sub(below.len());
                 let api = self.plan.shared().apis.get(index as usize)?;
-                let selected = api.selector.as_ref().is_none_or(|selector| asked::selects(selector, asked));
+                let selector = api.selector.as_ref().filter(|_| version);
+                let selected = selector.is_none_or(|selector| asked::selects(selector, asked));
                 if selected && longest.is_none_or(|(known, _)| depth > known) {
                     longest = Some((depth, index));
                 }

@@ -4,6 +4,7 @@
 use super::stage::{Bench, Met};
 use crate::fault::Reason;
 use crate::plan::{Action, Route, Shared};
+use crate::policy::https::Https;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -67,6 +68,8 @@ pub const FIELDS: &[(&str, Look)] = &[
     ("csrf", csrf),
     ("hsts", hsts),
     ("maintenance", maintenance),
+    // It follows from the matches of all routes.
+    ("vary", nothing),
 ];
 
 impl Coverage {
@@ -198,6 +201,7 @@ fn phase(met: &Met) -> Phase {
     match met.event.reason {
         // A preflight, or an OPTIONS that is answered here: nothing behind the match was asked.
         None if met.asked.method == "OPTIONS" && met.sent.is_empty() => Phase::Route,
+        None if sent_to_https(met) => Phase::Guard,
         None => Phase::Done,
         Some(Reason::HttpsRequired | Reason::SecretMissing | Reason::CrossSite | Reason::Maintenance) => {
             Phase::Guard
@@ -215,6 +219,12 @@ fn phase(met: &Met) -> Phase {
     }
 }
 
+/// Whether it came by plain HTTP to a route that redirects that.
+fn sent_to_https(met: &Met) -> bool {
+    let redirects = met.event.route.as_ref().is_some_and(|route| route.https == Https::Redirected);
+    redirects && met.event.status == 308 && met.asked.url.starts_with("http:")
+}
+
 fn stopped(met: Option<&Met>, at: Phase) -> bool {
     met.is_some_and(|met| phase(met) == at)
 }
@@ -228,10 +238,15 @@ type Out<'o> = &'o mut dyn FnMut(String, &'static str, bool);
 fn nothing(_: &Shared, _: &Route, _: Option<&Met>, _: Out<'_>) {}
 
 fn https(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
-    if route.https {
-        out("https".into(), "pass", passed(met, Phase::Guard));
-        out("https".into(), "refuse", met.is_some_and(|met| met.event.reason == Some(Reason::HttpsRequired)));
+    match route.https {
+        Https::Optional => return,
+        Https::Required => {
+            let refused = |met: &Met| met.event.reason == Some(Reason::HttpsRequired);
+            out("https".into(), "refuse", met.is_some_and(refused));
+        }
+        Https::Redirected => out("https".into(), "redirect", met.is_some_and(sent_to_https)),
     }
+    out("https".into(), "pass", passed(met, Phase::Guard));
 }
 
 fn paths(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {

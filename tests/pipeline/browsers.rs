@@ -95,6 +95,50 @@ fn security_fields_are_on_every_answer_of_the_route() {
     );
 }
 
+/// And on those that belong to the API and to no route, with all else that its `defaults` say of every answer.
+#[test]
+fn what_an_api_says_of_all_its_answers_is_on_those_of_no_route_too() {
+    let gateway = "defaults: { headers: { response: { set: { x-served-by: us } } } }\n";
+    let api = "
+defaults:
+  security: { hsts: { max_age: 1h }, csp: \"default-src 'self'\" }
+  headers: { add: { response: { set: { x-item: \"{id}\", x-api: shop }, add: { x-served-by: them } }, request: { set: { x-in: a } } } }
+routes:
+  item: { match: \"GET /items/{id}\", auth: none }
+  bare: { match: \"GET /bare/{id}\", auth: none, security: none, headers: {} }
+";
+    let scene = Scene::new(gateway, api);
+    for (method, path, status) in [
+        ("GET", "/shop/items/1", 200),
+        ("GET", "/shop/none", 404),
+        ("POST", "/shop/items/1", 405),
+        ("OPTIONS", "/shop/items/1", 204),
+        ("DELETE", "/shop/bare/1", 405),
+    ] {
+        let seen = scene.send(&scene.visit(method, path));
+        assert_eq!(seen.status, status, "{method} {path}");
+        for (name, value) in [
+            ("strict-transport-security", "max-age=3600"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'self'; frame-ancestors 'none'"),
+            ("x-api", "shop"),
+        ] {
+            assert_eq!(all(&seen, name), [value], "{method} {path} {name}");
+        }
+        assert_eq!(all(&seen, "x-served-by"), ["us", "them"], "{method} {path}");
+        // What only a route captures only its answers hold.
+        assert_eq!(seen.header("x-item"), (status == 200).then_some("1"));
+        assert_eq!(seen.header("x-in"), None);
+    }
+    let over_http = tollgate::simulator::Visit::new(&scene.world, "GET", "http://api.test/shop/none");
+    assert_eq!(scene.send(&over_http).header("strict-transport-security"), None);
+    for path in ["/elsewhere", "/shop/bare/1", "/shop/%zz"] {
+        let seen = scene.get(path);
+        assert_eq!(seen.header("x-content-type-options"), None, "{path}");
+        assert_eq!(seen.header("x-api"), None, "{path}");
+    }
+}
+
 #[test]
 fn under_maintenance_a_route_refuses_until_it_is_over() {
     // NOW is 2026-03-10 12:00:00.

@@ -24,3 +24,4 @@ mod routing;
 mod scene;
 mod tokens;
 mod transparent;
+mod vary;

@@ -228,15 +228,24 @@ fn versions_are_asked_for_by_header_query_or_media_type() {
                 if header.is_empty() { visit } else { visit.header(header, &format!("{media}{version}")) };
             scene.send(&visit)
         };
+        let vary = if header.is_empty() {
+            None
+        } else {
+            Some(if media.is_empty() { "Api-Version" } else { "Accept" })
+        };
         for (version, origin) in [("v1", "v1"), ("v2", "v2"), ("2", "v2")] {
-            assert_eq!(send(version).status, 200, "{from} {version}");
+            let seen = send(version);
+            assert_eq!((seen.status, seen.header("vary")), (200, vary), "{from} {version}");
             assert!(
                 scene.last().url.starts_with(&format!("https://{origin}.internal/shop/a")),
                 "{from} {version}"
             );
         }
-        refused(&send("v9"), 404, "not-found");
-        refused(&send("v3"), 410, "api-retired");
+        for (version, status, code) in [("v9", 404, "not-found"), ("v3", 410, "api-retired")] {
+            let seen = send(version);
+            refused(&seen, status, code);
+            assert_eq!(seen.header("vary"), vary, "{from} {version}");
+        }
         assert_eq!(scene.get("/shop/a").status, 200);
         assert_eq!(scene.last().url, "https://v1.internal/shop/a");
     }

@@ -200,6 +200,75 @@ fn https_is_required_where_the_route_says_so_but_for_dev() {
 }
 
 #[test]
+fn plain_http_is_sent_to_https_before_anybody_is_asked_who_he_is() {
+    let api = "
+defaults: { https: redirect, security: default }
+routes:
+  items: { match: \"GET /items/{id}\", auth: { jwt: people } }
+  send: { match: POST /items, auth: { jwt: people } }
+  shut: { match: GET /shut, auth: none, maintenance: {} }
+  old: { match: GET /old, auth: none, redirect: { path: /shop/items/1 } }
+  strict: { match: GET /strict, auth: none, https: true }
+  both: { match: GET /both, auth: none, https: false }
+";
+    for (environment, redirects) in [("dev", false), ("production", true)] {
+        let scene = Scene::of(plan("", api, environment));
+        let ask =
+            |method: &str, url: &str| scene.send(&tollgate::simulator::Visit::new(&scene.world, method, url));
+        for (method, url, there) in [
+            (
+                "GET",
+                "http://api.test/shop/items/a%20b?x=1&y=%2F",
+                "https://api.test/shop/items/a%20b?x=1&y=%2F",
+            ),
+            ("GET", "http://api.test:8080/shop/shut", "https://api.test/shop/shut"),
+            ("HEAD", "http://api.test/shop/old?", "https://api.test/shop/old?"),
+            ("POST", "http://API.test/shop/items", "https://api.test/shop/items"),
+        ] {
+            let seen = ask(method, url);
+            assert_eq!(
+                seen.status == 308 && seen.header("location") == Some(there),
+                redirects,
+                "{method} {url} {seen:?}"
+            );
+            if redirects {
+                // No cache keeps what by HTTPS would be a circle, and RFC 6797 §7.2 wants no word over plain HTTP.
+                assert_eq!(seen.header("cache-control"), Some("no-store"));
+                assert_eq!(seen.header("strict-transport-security"), None);
+                assert_eq!(scene.sent(), 0);
+            }
+        }
+        assert_eq!(ask("GET", "http://api.test/shop/both").status, 200);
+        assert_eq!(ask("GET", "http://api.test/shop/strict").status, if redirects { 403 } else { 200 });
+        assert_eq!(ask("GET", "https://api.test/shop/items/1").status, 401);
+        assert_eq!(ask("GET", "https://api.test/shop/old").status, 302);
+    }
+}
+
+/// Behind a proxy that ends TLS everything comes by plain HTTP.
+#[test]
+fn a_trusted_proxys_word_of_the_scheme_counts_for_https() {
+    let api = "routes: { items: { match: GET /items, auth: none, https: redirect }, strict: { match: GET /strict, auth: none, https: true } }\n";
+    for (trusted, scheme, items, strict) in
+        [(true, "https", 200, 200), (true, "http", 308, 403), (false, "https", 308, 403)]
+    {
+        let scene = Scene::of(plan(&format!("trust_forwarded: {trusted}\n"), api, "production"));
+        let ask = |path: &str| {
+            let url = format!("http://10.0.0.1:8080/shop{path}");
+            let visit = tollgate::simulator::Visit::new(&scene.world, "GET", &url);
+            let visit = visit.header("x-forwarded-proto", scheme).header("x-forwarded-host", "api.test");
+            scene.send(&visit)
+        };
+        let seen = ask("/items");
+        assert_eq!((seen.status, ask("/strict").status), (items, strict), "{trusted} {scheme}");
+        if items == 308 {
+            let host = if trusted { "api.test" } else { "10.0.0.1" };
+            assert_eq!(seen.header("location"), Some(format!("https://{host}/shop/items").as_str()));
+        }
+    }
+}
+
+#[test]
 fn hosts_are_told_apart_without_port_case_and_last_dot() {
     let scene = Scene::new("", "hosts: [api.test]\nroutes: { items: { match: GET /items, auth: none } }\n");
     for (host, status) in [

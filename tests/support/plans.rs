@@ -38,7 +38,7 @@ pub fn route(api: u32, method: &str, template: &str) -> Route {
         api,
         source: Source::default(),
         template: template.to_owned(),
-        https: false,
+        https: Default::default(),
         paths: Leniency::default(),
         auth: None,
         limits: Vec::new(),
@@ -59,6 +59,7 @@ pub fn route(api: u32, method: &str, template: &str) -> Route {
         csrf: None,
         hsts: None,
         maintenance: None,
+        vary: Vec::new(),
     }
 }
 
@@ -74,6 +75,9 @@ pub fn head(index: u32, hosts: &[String], base: &str) -> Api {
         matching: Matching::default(),
         selector: None,
         cors: None,
+        headers: Headers::default(),
+        hsts: None,
+        vary: Vec::new(),
         source: Source::default(),
     }
 }

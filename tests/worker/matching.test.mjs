@@ -89,3 +89,15 @@ test("a method that no rule takes is 405 with all that some rule would take", as
   assert.equal(answer.status, 405);
   assert.equal(answer.headers.allow, "GET, HEAD, OPTIONS");
 });
+
+for (const [path, headers, status, vary] of /** @type {[string, Record<string, string>, number, string][]} */ ([
+  ["/m/x", {}, 200, "Cookie, X-Beta, X-Mtls"],
+  ["/m/x", { "x-beta": "1" }, 200, "Cookie, X-Beta, X-Mtls"],
+  ["/m/n/12", {}, 200, ""],
+  ["/versions/item", {}, 200, "Api-Version"],
+  ["/versions/item", { "api-version": "2" }, 200, "Api-Version"],
+  ["/versions/item", { "api-version": "3" }, 404, "Api-Version"],
+])) test(`${path} with ${JSON.stringify(headers)} says by which fields it was chosen`, async () => {
+  const answer = await gateway.get(path, { headers });
+  assert.deepEqual([answer.status, answer.headers.vary ?? ""], [status, vary]);
+});

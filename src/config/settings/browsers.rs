@@ -57,8 +57,8 @@ pub enum SecurityWord {
     Default,
 }
 
-/// Response fields that make browsers stricter, on every answer of the route. They replace the origin's, and
-/// `headers.response` comes after them.
+/// Response fields that make browsers stricter, on every answer of the route; in `defaults`, also on answers that belong
+/// to the API and to no route (404, 405, OPTIONS). They replace the origin's, and `headers.response` comes after them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct Security {
     /// `Strict-Transport-Security`, on answers over HTTPS. Default: `max-age` of a year, for this host alone.
@@ -84,6 +84,27 @@ pub struct Security {
     pub coep: Option<Embedder>,
     /// Take the origin's `Server` and `X-Powered-By` away. Default: true.
     pub hide_server: Option<bool>,
+}
+
+/// `true`, `false` or `redirect`. It is decided before the caller is looked at, by the scheme of the request's URL, or
+/// behind a trusted proxy by its `X-Forwarded-Proto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum HttpsUse {
+    /// Whether plain HTTP is refused, with 403: for APIs whose callers have secrets. Whoever sends one in the clear should
+    /// learn it, and a redirect would hide it.
+    Required(bool),
+    /// A word.
+    Word(HttpsWord),
+}
+
+/// Words for [`HttpsUse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum HttpsWord {
+    /// Plain HTTP is answered with 308 and the same URL by HTTPS, at its own port.
+    Redirect,
 }
 
 /// `none`, or for how long.

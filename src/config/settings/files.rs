@@ -248,8 +248,9 @@ pub struct Settings {
     pub timeout: Option<Timeout>,
     /// Edits of header fields.
     pub headers: Option<HeadersUse>,
-    /// Refuse plain HTTP. Not enforced in the environment `dev`, which is served over plain HTTP. Default: false.
-    pub https: Option<bool>,
+    /// What becomes of requests over plain HTTP: `true` refuses them, `redirect` sends them to HTTPS, `false` serves them.
+    /// Not enforced in the environment `dev`, which is served over plain HTTP. Default: false.
+    pub https: Option<HttpsUse>,
     /// How many further targets are tried when one cannot be reached, for requests that may safely be sent twice.
     /// Default: all of the upstream's, at most 2.
     #[schemars(range(max = 5))]

@@ -11,7 +11,8 @@ fn what_lets_more_through_is_looser_and_the_reverse_tighter() {
     let bucket = |rate: u32, period: u32, burst: u32| json!({ "Bucket": { "rate": rate, "period": period, "burst": burst } });
     let quota = |limit: u32| json!({ "Quota": { "limit": limit, "period": "Day" } });
     for (path, tight, loose) in [
-        ("https", json!(true), json!(false)),
+        ("https", json!("Required"), json!("Optional")),
+        ("https", json!("Redirected"), json!("Optional")),
         ("paths/encoded_slashes", json!(false), json!(true)),
         ("auth", json!({}), json!(null)),
         ("auth/scopes", json!({ "all": ["a", "b"] }), json!({ "all": ["a"] })),

@@ -9,6 +9,7 @@ use crate::pipeline::record::{Verdict, notes};
 use crate::plan::{Action, Route, Shared};
 use crate::policy::auth::Auth;
 use crate::policy::headers::Edit;
+use crate::policy::https::Https;
 use crate::policy::lifecycle::Lifecycle;
 use crate::policy::split::Backend;
 use crate::policy::timeout::Timeout;
@@ -54,7 +55,9 @@ impl About<'_> {
             "https" => {
                 let scheme =
                     self.walked.record.request.as_ref().map_or("", |request| request.scheme.as_str());
-                vec![format!("required; this request came by {scheme}")]
+                let rule =
+                    if route.https == Https::Required { "required" } else { "plain HTTP is redirected" };
+                vec![format!("{rule}; this request came by {scheme}")]
             }
             "maintenance" => {
                 let rule = route.maintenance.as_ref();

@@ -1,6 +1,7 @@
 //! The phases of a request in their order, as records name them.
 
 use crate::plan::{Action, Route};
+use crate::policy::https::Https;
 
 /// A phase of [`crate::pipeline::handle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +89,7 @@ impl Phase {
             Phase::Admit | Phase::Match | Phase::Version | Phase::Paths => true,
             Phase::Admin | Phase::Preflight => false,
             Phase::Cors => route.cors.is_some(),
-            Phase::Https => route.https,
+            Phase::Https => route.https != Https::Optional,
             Phase::Maintenance => route.maintenance.is_some(),
             Phase::Secrets => !route.secrets.is_empty(),
             Phase::Csrf => route.csrf.is_some(),

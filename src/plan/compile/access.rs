@@ -4,11 +4,12 @@ use super::definitions::Kind;
 use super::route::{Side, check_edit};
 use super::{Compiler, Layer, Layers, Place};
 use crate::config::problem::nearest;
-use crate::config::settings::{AuthUse, Limits, Requirement, Scopes};
+use crate::config::settings::{AuthUse, HttpsUse, HttpsWord, Limits, Requirement, Scopes};
 use crate::limit::Per;
 use crate::limit::message::MAX_LIMITS;
 use crate::policy::auth::Auth;
 use crate::policy::headers::Edit;
+use crate::policy::https::Https;
 use crate::token::Keys;
 
 impl<'a> Compiler<'a> {
@@ -243,15 +244,16 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    pub(super) fn https(&mut self, layers: &Layers<'a>, place: &Place) -> bool {
+    pub(super) fn https(&mut self, layers: &Layers<'a>, place: &Place) -> Https {
         let required = self.requires(Requirement::Https);
         match layers.nearest(|s| s.https.as_ref()) {
-            Some((true, _)) => true,
-            Some((false, layer)) => {
+            Some((HttpsUse::Required(true), _)) => Https::Required,
+            Some((HttpsUse::Word(HttpsWord::Redirect), _)) => Https::Redirected,
+            Some((HttpsUse::Required(false), layer)) => {
                 if required {
                     self.exception("HTTPS", layer, "https");
                 }
-                false
+                Https::Optional
             }
             None => {
                 if required {
@@ -262,7 +264,7 @@ impl<'a> Compiler<'a> {
                         "add `https: true` to a `defaults`",
                     );
                 }
-                false
+                Https::Optional
             }
         }
     }

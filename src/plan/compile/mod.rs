@@ -100,6 +100,7 @@ pub fn compile(input: &Input<'_>, problems: &mut Vec<Problem>) -> Output {
         compiler.ownership();
     }
     compiler.lives();
+    analysis::vary::fill(&mut compiler.out);
     problems.append(&mut compiler.problems);
     compiler.out
 }
@@ -347,6 +348,8 @@ impl<'a> Compiler<'a> {
             },
         ]);
         let cors = self.cors_of(scope, &layers);
+        let (hsts, security) = self.security(&layers);
+        let headers = self.unrouted(security, &layers, &root);
         let index = u32::try_from(order).unwrap_or(u32::MAX);
         let compiled = Api {
             name: api.api.clone(),
@@ -358,6 +361,9 @@ impl<'a> Compiler<'a> {
             matching: self.matching(api, &root.key("matching")),
             selector: self.selector(api, &root.key("version")),
             cors,
+            headers,
+            hsts,
+            vary: Vec::new(),
             source: self.source(&root.key("api")),
         };
         if api.routes.is_empty() && !matches!(compiled.status, Lifecycle::Retired { .. }) {

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 /// What a rule's base and path weigh; smaller goes first. Two that can fit one path are equal only if they have the same
 /// shape, or are both regular expressions below the same base.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathRank {
     /// A template without a catch-all, with its base: element by element.
     Template(Vec<ElementRank>),
@@ -17,7 +17,7 @@ pub enum PathRank {
 }
 
 /// What one element weighs; smaller goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ElementRank {
     /// Literal text.
     Literal,

@@ -13,6 +13,7 @@ use crate::plan::Route;
 use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::body::Body;
 use crate::policy::headers::{self, Edit, Fill, Headers};
+use crate::policy::https::Https;
 use crate::policy::lifecycle::Lifecycle;
 use crate::policy::rewrite::Piece;
 use crate::policy::timeout::Timeout;
@@ -111,7 +112,7 @@ impl<'a> Compiler<'a> {
             api,
             source: self.source(&place),
             template: format!("{base}{}", template.text),
-            https: https && self.input.environment != "dev",
+            https: if self.input.environment == "dev" { Https::Optional } else { https },
             paths: Leniency {
                 encoded_slashes: paths.and_then(|(paths, _)| paths.encoded_slashes).unwrap_or(false),
             },
@@ -127,6 +128,7 @@ impl<'a> Compiler<'a> {
             csrf,
             hsts,
             maintenance,
+            vary: Vec::new(),
         });
         let api = usize::try_from(api).unwrap_or(usize::MAX);
         if let Some(rules) = self.out.rules.get_mut(api) {
@@ -259,6 +261,16 @@ impl<'a> Compiler<'a> {
     }
 
     /// `out` holds what goes before.
+    /// Edits of the answers of an API that belong to no route: what `defaults` say of all.
+    pub(super) fn unrouted(&mut self, security: Vec<Edit>, layers: &Layers<'a>, place: &Place) -> Headers {
+        let first = Headers { response: security, ..Headers::default() };
+        // A value that names what routes capture is left out here; each route says whether that is a mistake.
+        let known = self.problems.len();
+        let headers = self.headers(first, &[], layers, place);
+        self.problems.truncate(known);
+        Headers { response: headers.response, ..Headers::default() }
+    }
+
     fn headers(
         &mut self,
         mut out: Headers,

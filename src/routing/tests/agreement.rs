@@ -1,6 +1,7 @@
 //! The router against the naive reference, with every kind of condition.
 
 use crate::plan::compile::Output;
+use crate::plan::compile::analysis::vary;
 use crate::plan::rule::{Condition, Pattern, Rule, Selector, Subject, Test};
 use crate::plan::samples;
 use crate::plan::{Api, BaseForm, Matching, Plan, Shared, Slash};
@@ -19,6 +20,7 @@ fn router(rules: &[Placed]) -> Router {
         output.routes.push(samples::route(index, "GET", "/"));
         output.rules.push(vec![Rule { route: index, ..placed.rule.clone() }]);
     }
+    vary::fill(&mut output);
     Router::new(Rc::new(Plan::load(output.write().unwrap()).unwrap()))
 }
 
@@ -28,6 +30,12 @@ fn head(index: u32, placed: &Placed) -> Api {
 
 /// The same rules in one API where all else is the same: in one tree, that is.
 fn together(rules: &[Placed]) -> Router {
+    let mut output = gathered(rules);
+    vary::fill(&mut output);
+    Router::new(Rc::new(Plan::load(output.write().unwrap()).unwrap()))
+}
+
+fn gathered(rules: &[Placed]) -> Output {
     let mut output = Output { shared: Shared::default(), ..Output::default() };
     for (placed, index) in rules.iter().zip(0_u32..) {
         output.routes.push(samples::route(0, "GET", "/"));
@@ -39,7 +47,7 @@ fn together(rules: &[Placed]) -> Router {
         });
         output.rules[at].push(Rule { route: index, ..placed.rule.clone() });
     }
-    Router::new(Rc::new(Plan::load(output.write().unwrap()).unwrap()))
+    output
 }
 
 struct Known<'a>(&'a Request);
@@ -163,17 +171,42 @@ fn request() -> impl Strategy<Value = Request> {
     )
 }
 
-fn agree(rules: &[Placed], router: &Router, request: &Request) -> Result<(), TestCaseError> {
+fn query(request: &Request) -> String {
     let query: Vec<String> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let query = query.join("&");
-    let facts = Known(request);
-    let asked = Asked {
+    query.join("&")
+}
+
+fn asked<'a>(request: &'a Request, query: &'a str, facts: &'a Known<'a>) -> Asked<'a, 'a> {
+    Asked {
         method: &request.method,
         host: &request.host,
         path: &request.path,
-        query: Some(query.as_str()).filter(|query| !query.is_empty()),
-        facts: Some(&facts),
-    };
+        query: Some(query).filter(|query| !query.is_empty()),
+        facts: Some(facts),
+    }
+}
+
+/// What a request gets, and what its answer's `Vary` names.
+fn gets(router: &Router, request: &Request) -> (Result<u32, Miss>, Vec<String>) {
+    let (query, facts) = (query(request), Known(request));
+    let asked = asked(request, &query, &facts);
+    match router.find(&asked) {
+        Ok(found) => (Ok(found.index), found.route.vary.clone()),
+        Err(miss) => {
+            let near = match &miss {
+                Miss::NotFound { api: None } | Miss::Unusable(_) => router.near(&asked),
+                Miss::NotFound { api } => *api,
+                Miss::Method { api, .. } | Miss::Options { api, .. } | Miss::Slash { api, .. } => Some(*api),
+            };
+            let api = near.and_then(|api| router.plan().shared().apis.get(api as usize));
+            (Err(miss), api.map(|api| api.vary.clone()).unwrap_or_default())
+        }
+    }
+}
+
+fn agree(rules: &[Placed], router: &Router, request: &Request) -> Result<(), TestCaseError> {
+    let (query, facts) = (query(request), Known(request));
+    let asked = asked(request, &query, &facts);
     let expected = winners(rules, request);
     let candidates = router.candidates(&asked).unwrap();
     let fit = |index: usize| fits(&rules[index], request);
@@ -244,6 +277,28 @@ proptest! {
         for request in &requests {
             agree(&rules, &apart, request)?;
             agree(&rules, &one, request)?;
+        }
+    }
+
+    /// Whatever a cache in front cannot tell apart by `Vary` gets the same answer.
+    #[test]
+    fn vary_names_whatever_decides(
+        rules in proptest::collection::vec(rule(), 1..8),
+        request in request(),
+        others in proptest::collection::vec(request(), 1..8),
+    ) {
+        for router in [router(&rules), together(&rules)] {
+            let (got, names) = gets(&router, &request);
+            for other in &others {
+                let named = |name: &str| names.iter().any(|own| own.eq_ignore_ascii_case(name));
+                let mut like = Request { headers: other.headers.clone(), cookies: other.cookies.clone(), ..request.clone() };
+                like.headers.retain(|(name, _)| !named(name));
+                like.headers.extend(request.headers.iter().filter(|(name, _)| named(name)).cloned());
+                if named("cookie") {
+                    like.cookies.clone_from(&request.cookies);
+                }
+                prop_assert_eq!(&gets(&router, &like).0, &got, "{:?} {:?}", names, like);
+            }
         }
     }
 }

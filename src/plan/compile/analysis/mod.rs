@@ -20,6 +20,7 @@ mod requests;
 mod rules;
 #[cfg(test)]
 mod tests;
+pub mod vary;
 mod witness;
 
 use crate::plan::rule::Rule;

@@ -41,7 +41,7 @@ pub fn host_both<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
 }
 
 /// How specific a shape of hosts is: more is more.
-fn specific(shape: &str) -> (u8, usize) {
+pub fn specific(shape: &str) -> (u8, usize) {
     match shape.as_bytes().first() {
         None => (0, 0),
         Some(b'*') => (1, shape.len()),

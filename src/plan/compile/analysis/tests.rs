@@ -21,6 +21,9 @@ fn api(hosts: &[&str], base: &str, matching: Matching) -> Api {
         matching,
         selector: None,
         cors: None,
+        headers: crate::policy::headers::Headers::default(),
+        hsts: None,
+        vary: Vec::new(),
         source: Source::default(),
     }
 }
