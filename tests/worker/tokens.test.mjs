@@ -67,7 +67,7 @@ const gateway = await startGateway({
     "gateway.yaml": `tollgate: 2
 events: { sample: 1 }
 issuers:
-${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("held", "ES256", jwks("/held"))}${issuer("aging", "ES256", `{ jwks: "${origin.url}/aging", ttl: 10s, interval: 1s }`)}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
+${issuer("rsa", "RS256, RS384, RS512, PS256, PS384, PS512", jwks("/rsa"))}${issuer("ec", "ES256, ES384, EdDSA", jwks("/ec"))}${issuer("hs", "HS256, HS384, HS512", "{ secret: SHARED_KEY }")}${issuer("rotating", "ES256", jwks("/rotating"))}${issuer("down", "ES256", jwks("/down"))}${issuer("flaky", "ES256", `{ jwks: "${origin.url}/flaky", ttl: 10s, interval: 1s }`)}${issuer("garbage", "ES256", jwks("/garbage"))}${issuer("held", "ES256", `{ jwks: "${origin.url}/held", ttl: 10m, interval: 30s }`)}${issuer("aging", "ES256", `{ jwks: "${origin.url}/aging", ttl: 10s, interval: 1s }`)}${issuer("unset", "HS256", "{ secret: NOT_BOUND }")}
 `,
     "t/v1.yaml": `tollgate: 2
 api: t
