@@ -372,6 +372,48 @@ fn a_file_made_by_hand_is_adopted() {
     }
 }
 
+/// Another base costs one setting, and no route.
+#[test]
+fn another_base_is_said_once() {
+    let text = "openapi: 3.1.0
+info: { title: x, version: '1' }
+servers: [{ url: 'https://o.test/v1' }]
+security: []
+paths:
+  /items: { get: { operationId: list } }
+  /items/{id}:
+    get: { operationId: one }
+    put: { operationId: put, servers: [{ url: 'https://p.test/shop' }] }
+  /jobs?action=stop: { post: { operationId: stop } }
+";
+    let (first, texts) = document(text);
+    let options = ImportOptions { base: Some("/shop".into()), ..options() };
+    let made = imported(&first, None, &options);
+    assert!(made.text.contains("\nrewrite: { prefix: /v1 }\n"), "{}", made.text);
+    // But for the one operation that is served elsewhere.
+    assert_eq!(made.text.matches("rewrite").count(), 2, "{}", made.text);
+    let files = files(&made.text, &texts);
+    assert_eq!(problems(&files), [] as [String; 0], "{}", made.text);
+    let explainer = Explainer::new(config::compile_files(&files, "dev").unwrap().plan);
+    for (method, asked, sent) in [
+        ("GET", "/shop/items?x=1", "https://o.test/v1/items?x=1"),
+        ("GET", "/shop/items/a%20b", "https://o.test/v1/items/a%20b"),
+        ("PUT", "/shop/items/7", "https://p.test/shop/items/7"),
+        ("POST", "/shop/jobs?action=stop", "https://o.test/v1/jobs?action=stop"),
+    ] {
+        let url = format!("https://api.test{asked}");
+        let decision = explainer.decide(&Question { method: method.into(), url, ..Question::default() });
+        assert_eq!(decision.upstream.map(|upstream| upstream.url).as_deref(), Some(sent), "{method} {asked}");
+    }
+    assert_eq!(imported(&first, Some(&made.text), &options).text, made.text);
+    // New operations follow what the file says, also where it says it of every route.
+    let (second, _) = document(&format!("{text}  /new: {{ get: {{ operationId: fresh }} }}\n"));
+    let merged = imported(&second, Some(&made.text), &options);
+    assert_eq!(merged.text.matches("rewrite").count(), 2, "{}", merged.text);
+    let by_hand = imported(&second, Some(&made.text.replace("rewrite: { prefix: /v1 }\n", "")), &options);
+    assert!(by_hand.text.contains("rewrite: /v1/new"), "{}", by_hand.text);
+}
+
 #[test]
 fn nothing_opens_what_the_document_closes() {
     let text = "openapi: 3.1.0

@@ -120,6 +120,50 @@ routes:
 
 /// Where a proxy in front is trusted, its word of the host is kept; but not against the route file.
 #[test]
+fn a_files_rewrite_is_that_of_its_routes_but_for_those_with_their_own() {
+    let routes = "
+defaults: { auth: none }
+routes:
+  item: { match: \"GET /items/{id}\" }
+  below: { match: { prefix: /below } }
+  own: { match: GET /own, rewrite: /x }
+  split: { match: GET /split, backends: { one: { rewrite: /one }, two: { weight: 0 } } }
+  two: { match: GET /two, backends: { one: { weight: 1 } } }
+";
+    for (rewrite, item, below, two, told) in [
+        ("{ prefix: /v1 }", "/base/v1/items/a%20b?x=1", "/base/v1/below/c", "/base/v1/two", "api.test"),
+        (
+            "{ prefix: /, host: orders.internal }",
+            "/base/items/a%20b?x=1",
+            "/base/below/c",
+            "/base/two",
+            "orders.internal",
+        ),
+        (
+            "{ host: orders.internal }",
+            "/base/shop/items/a%20b?x=1",
+            "/base/shop/below/c",
+            "/base/shop/two",
+            "orders.internal",
+        ),
+    ] {
+        let scene = Scene::new("", &format!("rewrite: {rewrite}\n{routes}"));
+        for (path, url, told) in [
+            ("/shop/items/a%20b?x=1", item, told),
+            ("/shop/below/c", below, told),
+            ("/shop/own", "/base/x", "api.test"),
+            ("/shop/split", "/base/one", told),
+            ("/shop/two", two, told),
+        ] {
+            assert_eq!(scene.get(path).status, 200);
+            let sent = scene.last();
+            assert_eq!(sent.url, format!("https://origin.internal{url}"), "{rewrite} {path}");
+            assert_eq!(sent.header("x-forwarded-host"), Some(told), "{rewrite} {path}");
+        }
+    }
+}
+
+#[test]
 fn the_host_told_is_the_route_files_also_behind_a_trusted_proxy() {
     let scene = Scene::new("trust_forwarded: true\n", ROUTES);
     let ask = |path: &str| {

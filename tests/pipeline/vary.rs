@@ -119,7 +119,7 @@ fn routes_of_other_hosts_count_where_a_host_has_both() {
         let headers =
             if field.is_empty() { String::new() } else { format!(", headers: {{ {field}: true }}") };
         format!(
-            "tollgate: 1\napi: {name}\nowner: t\nversion: {{ name: v1 }}\nhosts: [\"{host}\"]\nupstream: {{ url: \"https://origin.internal\" }}\nroutes: {{ a: {{ match: {{ methods: GET, path: \"{path}\"{headers} }} }} }}\n"
+            "tollgate: 2\napi: {name}\nowner: t\nversion: {{ name: v1 }}\nhosts: [\"{host}\"]\nupstream: {{ url: \"https://origin.internal\" }}\nroutes: {{ a: {{ match: {{ methods: GET, path: \"{path}\"{headers} }} }} }}\n"
         )
     };
     let texts = [
@@ -136,7 +136,7 @@ fn routes_of_other_hosts_count_where_a_host_has_both() {
         "routes/d/v1.yaml",
         "routes/e/v1.yaml",
     ];
-    let gateway = ("routes/gateway.yaml", "tollgate: 1\ndefaults: { auth: none }\n");
+    let gateway = ("routes/gateway.yaml", "tollgate: 2\ndefaults: { auth: none }\n");
     let files =
         Files::new(std::iter::once(gateway).chain(names.into_iter().zip(texts.iter().map(String::as_str))));
     let plan = compile_files(&files, "dev")

@@ -8,9 +8,9 @@ const origin = await wild((request, response) => void response.end(`${request.he
 const gateway = await startGateway({
   environment: "production",
   routes: {
-    "gateway.yaml": "tollgate: 1\nenvironments: [dev, production]\ntrust_forwarded: true\n",
+    "gateway.yaml": "tollgate: 2\nenvironments: [dev, production]\ntrust_forwarded: true\n",
     "h/v1.yaml": `
-tollgate: 1
+tollgate: 2
 api: h
 owner: tests
 version: { name: v1 }

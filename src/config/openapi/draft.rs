@@ -8,6 +8,7 @@ use super::{ImportOptions, names};
 use crate::config::emit::{self, Entry, Item};
 use crate::config::format;
 use crate::config::problem::{Problem, Severity};
+use crate::policy::rewrite::Prefix;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where nobody serves, until somebody says where it is (RFC 2606 §2).
@@ -51,13 +52,23 @@ pub struct Draft {
     pub notes: Vec<Problem>,
 }
 
-/// Makes the draft.
-pub fn draft(document: &Document, options: &ImportOptions, taken: &BTreeSet<String>) -> Draft {
+/// Makes the draft. `sent` is what the file sends in place of its base; `None`: there is no file yet, and the draft says it.
+pub fn draft(
+    document: &Document,
+    options: &ImportOptions,
+    taken: &BTreeSet<String>,
+    sent: Option<&str>,
+) -> Draft {
     let mut draft = Draft::default();
     let server = document.servers.first();
     let server_path = server.map_or("", |server| server.path.as_str());
     let base = options.base.clone().unwrap_or_else(|| server_path.to_owned());
     let base = base.trim_end_matches('/').to_owned();
+    // One setting for all, where the path can stand there.
+    let sends = sent.unwrap_or(match Prefix::parse(Vec::new(), server_path) {
+        Ok(_) => server_path,
+        Err(_) => &base,
+    });
     let issuer = options.issuer.as_deref();
     let carried: Vec<Result<Carried, String>> = document.operations.iter().map(paths::carry).collect();
     let decisions: Vec<Decision> = document
@@ -121,7 +132,7 @@ pub fn draft(document: &Document, options: &ImportOptions, taken: &BTreeSet<Stri
             needs.push(upstream);
         }
         let path = own.map_or(server_path, |own| own.path.as_str());
-        if path != base {
+        if path != sends {
             keys.push(Entry::text("rewrite", &format!("{path}{}", carried.upstream)));
         }
         if let Some(text) = &decision.note
@@ -161,6 +172,11 @@ pub fn draft(document: &Document, options: &ImportOptions, taken: &BTreeSet<Stri
     }
     draft.upstreams = upstreams.declared.into_values().collect();
     head(&mut draft, document, options, &base);
+    if sends != sent.unwrap_or(&base) {
+        let prefix = if server_path.is_empty() { "/" } else { server_path };
+        let rewrite = Item::Inline(vec![Entry::text("prefix", prefix)]);
+        draft.head.push(Entry::new("rewrite", rewrite));
+    }
     defaults(&mut draft, document, fallback);
     draft
 }

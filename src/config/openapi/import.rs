@@ -53,7 +53,7 @@ pub fn import(
         return Err(errors);
     }
     let mut imported = match existing {
-        None => fresh(draft::draft(document, options, &BTreeSet::new())),
+        None => fresh(draft::draft(document, options, &BTreeSet::new(), None)),
         Some((name, text)) => {
             let old = Old::read(name, text).map_err(|problem| vec![*problem])?;
             old.merge(document, options)?
@@ -214,14 +214,16 @@ impl<'t> Old<'t> {
         let server = document.servers.first().map_or("", |server| server.path.as_str());
         let bases = Bases { file: told.base.as_deref().unwrap_or_default(), server };
         // The names of new routes are those of a new file, unless they are taken.
-        let plain = draft::draft(document, &told, &BTreeSet::new());
+        let prefix = self.tree.get("rewrite").and_then(|rewrite| rewrite.get("prefix")).and_then(Node::text);
+        let sent = prefix.or(told.base.as_deref()).unwrap_or(server).trim_end_matches('/');
+        let plain = draft::draft(document, &told, &BTreeSet::new(), Some(sent));
         let pairs = self.pair(document, &plain.routes, bases);
         let mut draft = plain;
         let clashes = |(number, route): (usize, &RouteDraft)| {
             !pairs.contains_key(&number) && taken.contains(&route.name)
         };
         if draft.routes.iter().enumerate().any(clashes) {
-            let others = draft::draft(document, &told, &taken).routes;
+            let others = draft::draft(document, &told, &taken, Some(sent)).routes;
             for (number, (route, other)) in draft.routes.iter_mut().zip(others).enumerate() {
                 if !pairs.contains_key(&number) && taken.contains(&route.name) {
                     *route = other;

@@ -86,6 +86,9 @@ pub struct ApiFile {
     pub matching: Option<Matching>,
     /// The upstream of its routes, unless a route names another.
     pub upstream: Option<UpstreamUse>,
+    /// What its routes send upstream in place of `base`, unless a route has a `rewrite` of its own. Default: the client's
+    /// path.
+    pub rewrite: Option<BaseRewrite>,
     /// What its routes may name beside those of gateway.yaml.
     #[serde(flatten)]
     pub definitions: Definitions,

@@ -30,6 +30,15 @@ pub struct Rewrite {
     pub host: Option<Host>,
 }
 
+/// What the routes of a file send upstream in place of its `base`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct BaseRewrite {
+    /// What stands in its place: `/v1` makes `/v1/items` of `/shop/items` where `base` is `/shop`. `/`: it is taken away.
+    pub prefix: Option<String>,
+    /// The host that the origin is told in place of the client's, as in a route's `rewrite`.
+    pub host: Option<Host>,
+}
+
 /// A redirect. What is not given is kept from the request. It comes after authentication and limits, as any answer of
 /// the route does; a request that would be led to its own URL is refused with 508.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -66,9 +66,7 @@ impl<'a> Compiler<'a> {
         self.no_backends(route, place);
         let id = Self::route_id(api, place);
         let upstream = self.upstream_of(scope, api, route.upstream.as_ref(), &id, place);
-        let rewrite = route.rewrite.as_ref();
-        let (rewrite, told_host) =
-            rewrite.map_or((None, None), |written| self.rewritten(written, ground, &place.key("rewrite")));
+        let (rewrite, told_host) = self.sent(route, ground, place);
         let further = self.further(upstream);
         let wanted = layers.nearest(|s| s.failover.as_ref()).map_or(2, |(wanted, _)| *wanted);
         self.failover_within(layers, further, "the upstream has", place);

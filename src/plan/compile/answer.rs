@@ -175,6 +175,47 @@ impl<'a> Compiler<'a> {
         (self.path(path.as_ref(), prefix.as_ref(), ground, place), host)
     }
 
+    /// What a route sends upstream: by its own `rewrite`, or else by its file's.
+    pub(super) fn sent(
+        &mut self,
+        route: &Written,
+        ground: &Ground<'_>,
+        place: &Place,
+    ) -> (Option<Path>, Option<String>) {
+        match &route.rewrite {
+            Some(written) => self.rewritten(written, ground, &place.key("rewrite")),
+            None => self.rewrite_of_file.clone(),
+        }
+    }
+
+    /// What the routes of a file send in place of its base.
+    pub(super) fn rewritten_base(
+        &mut self,
+        api: &ApiFile,
+        base: &str,
+        place: &Place,
+    ) -> (Option<Path>, Option<String>) {
+        let Some(settings::BaseRewrite { prefix, host }) = &api.rewrite else { return (None, None) };
+        if prefix.is_none() && host.is_none() {
+            self.error("bad-rewrite", place, "this rewrites nothing", "give `prefix` or `host`");
+        }
+        let prefix = prefix.as_ref().map(|to| Prefix::parse(vec![base.to_owned()], to));
+        let prefix = prefix.and_then(|read| match read {
+            Ok(prefix) if prefix.to == base && !self.baseless => {
+                let message = "this is `base` itself, which is sent as it is";
+                self.error("bad-rewrite", &place.key("prefix"), message, "remove it");
+                None
+            }
+            Ok(prefix) => Some(Path::Prefix(prefix)),
+            Err(message) => {
+                self.error("bad-rewrite", &place.key("prefix"), message, "");
+                None
+            }
+        });
+        let host = host.as_ref().and_then(|host| self.one_host(&host.0, &place.key("host")));
+        (prefix, host)
+    }
+
     /// A host that is no pattern.
     fn one_host(&mut self, host: &str, place: &Place) -> Option<String> {
         if host.contains('*') {

@@ -28,6 +28,7 @@ use crate::plan::format;
 use crate::plan::rule::Rule;
 use crate::plan::{Api, Gateway, Route, Shared};
 use crate::policy::lifecycle::Lifecycle;
+use crate::policy::rewrite::Path;
 use crate::routing::path::template;
 use definitions::Table;
 use std::collections::HashMap;
@@ -184,6 +185,8 @@ struct Compiler<'a> {
     issuer_scopes: Vec<Option<Vec<String>>>,
     cache_settings: Vec<(&'a Cache, Place)>,
     facts: Vec<RouteFact>,
+    /// What the routes of the file at hand send upstream in place of its base, and the host that they tell.
+    rewrite_of_file: (Option<Path>, Option<String>),
     /// Some base path is unknown: what would follow from it is not said.
     baseless: bool,
 }
@@ -215,6 +218,7 @@ impl<'a> Compiler<'a> {
             issuer_scopes: Vec::new(),
             cache_settings: Vec::new(),
             facts: Vec::new(),
+            rewrite_of_file: (None, None),
             baseless: false,
         }
     }
@@ -374,6 +378,7 @@ impl<'a> Compiler<'a> {
                 "add some under `routes:`",
             );
         }
+        self.rewrite_of_file = self.rewritten_base(api, &compiled.base, &root.key("rewrite"));
         self.out.shared.apis.push(compiled);
         self.out.rules.push(Vec::new());
         for (name, route) in &api.routes {

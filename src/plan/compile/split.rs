@@ -4,14 +4,13 @@ use super::route::{Side, check_edit};
 use super::{Compiler, Layers, Place};
 use crate::config::problem::nearest;
 use crate::config::settings::{
-    ApiFile, Backend as WrittenBackend, Canary, RewriteUse, Route as Written, SameSite, Sticky,
+    ApiFile, Backend as WrittenBackend, Canary, Route as Written, SameSite, Sticky,
 };
 use crate::plan::Forward;
 use crate::plan::rule::Rule;
 use crate::policy::auth::{Auth, is_reserved};
 use crate::policy::canary;
 use crate::policy::headers::{Edit, Headers};
-use crate::policy::rewrite::Path;
 use crate::policy::split::{self, Backend, By, NewCookie, Split};
 use crate::policy::timeout::Timeout;
 use crate::routing::path::Template;
@@ -66,7 +65,9 @@ impl<'a> Compiler<'a> {
             let further = self.further(Some(upstream));
             most = most.max(further);
             let wanted = layers.nearest(|s| s.failover.as_ref()).map_or(2, |(wanted, _)| *wanted);
-            let (rewrite, told_host) = self.own_rewrite(backend.rewrite.as_ref(), ground, &at);
+            let own = backend.rewrite.as_ref();
+            let (rewrite, told_host) =
+                own.map_or((None, None), |written| self.rewritten(written, ground, &at.key("rewrite")));
             let timeout = backend.timeout.as_ref();
             out.push(Backend {
                 name: name.clone(),
@@ -94,18 +95,9 @@ impl<'a> Compiler<'a> {
             self.sticky(sticky, ground, &place.key("sticky"), &mut split);
         }
         let upstream = split.backends.first().map_or(0, |backend| backend.upstream);
-        let (rewrite, told_host) = self.own_rewrite(route.rewrite.as_ref(), ground, place);
+        let (rewrite, told_host) = self.sent(route, ground, place);
         let mirrors = self.mirrors(scope, api, ground, layers, place);
         Forward { upstream, rewrite, failover: 0, told_host, split: Some(Box::new(split)), mirrors }
-    }
-
-    fn own_rewrite(
-        &mut self,
-        written: Option<&RewriteUse>,
-        ground: &Ground<'_>,
-        place: &Place,
-    ) -> (Option<Path>, Option<String>) {
-        written.map_or((None, None), |written| self.rewritten(written, ground, &place.key("rewrite")))
     }
 
     fn backend_headers(&mut self, backend: &WrittenBackend, ground: &Ground<'_>, place: &Place) -> Headers {
