@@ -478,6 +478,19 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_an_anchor_is_edited_like_the_rest() {
+        for (text, expected) in [
+            ("routes: &r { x: 1 }\n", "routes: &r { x: 1, new: n }\n"),
+            ("routes: &r\n  # first\n  x: 1\n", "routes: &r\n  # first\n  x: 1\n  new: n\n"),
+        ] {
+            let mut editor = Editor::new(text).unwrap();
+            let routes = routes(&editor);
+            editor.insert(&routes, None, &Entry::new("new", Item::Bare("n".into())));
+            assert_eq!(editor.finish(), expected);
+        }
+    }
+
+    #[test]
     fn a_file_without_a_last_line_end_is_added_to() {
         let mut editor = Editor::new("routes:\n  x:\n    match: GET /").unwrap();
         let routes = routes(&editor);
