@@ -13,7 +13,7 @@ pub enum Https {
     /// Plain HTTP is refused: whatever the request carried was sent in the clear, and its sender should learn that.
     Required,
     /// Plain HTTP is answered with the same URL by HTTPS.
-    Redirected,
+    Redirect,
 }
 
 /// The same URL by HTTPS, at its own port; method and body stay (RFC 9110 §15.4.9).
@@ -31,7 +31,7 @@ impl Https {
             Https::Required => {
                 Err(Fault::new(Reason::HttpsRequired, "This route is served over HTTPS only."))
             }
-            Https::Redirected => Ok(Some(&TO_HTTPS)),
+            Https::Redirect => Ok(Some(&TO_HTTPS)),
         }
     }
 }
@@ -45,7 +45,7 @@ mod tests {
     fn plain_http_is_let_in_refused_or_sent_on() {
         assert_eq!(Https::Optional.admit().unwrap(), None);
         assert_eq!(Https::Required.admit().unwrap_err().reason, Reason::HttpsRequired);
-        assert_eq!(Https::Redirected.admit().unwrap().map(|redirect| redirect.status), Some(308));
+        assert_eq!(Https::Redirect.admit().unwrap().map(|redirect| redirect.status), Some(308));
     }
 
     #[test]

@@ -221,7 +221,7 @@ fn phase(met: &Met) -> Phase {
 
 /// Whether it came by plain HTTP to a route that redirects that.
 fn sent_to_https(met: &Met) -> bool {
-    let redirects = met.event.route.as_ref().is_some_and(|route| route.https == Https::Redirected);
+    let redirects = met.event.route.as_ref().is_some_and(|route| route.https == Https::Redirect);
     redirects && met.event.status == 308 && met.asked.url.starts_with("http:")
 }
 
@@ -244,7 +244,7 @@ fn https(_: &Shared, route: &Route, met: Option<&Met>, out: Out<'_>) {
             let refused = |met: &Met| met.event.reason == Some(Reason::HttpsRequired);
             out("https".into(), "refuse", met.is_some_and(refused));
         }
-        Https::Redirected => out("https".into(), "redirect", met.is_some_and(sent_to_https)),
+        Https::Redirect => out("https".into(), "redirect", met.is_some_and(sent_to_https)),
     }
     out("https".into(), "pass", passed(met, Phase::Guard));
 }

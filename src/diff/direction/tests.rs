@@ -12,7 +12,7 @@ fn what_lets_more_through_is_looser_and_the_reverse_tighter() {
     let quota = |limit: u32| json!({ "Quota": { "limit": limit, "period": "Day" } });
     for (path, tight, loose) in [
         ("https", json!("Required"), json!("Optional")),
-        ("https", json!("Redirected"), json!("Optional")),
+        ("https", json!("Redirect"), json!("Optional")),
         ("paths/encoded_slashes", json!(false), json!(true)),
         ("auth", json!({}), json!(null)),
         ("auth/scopes", json!({ "all": ["a", "b"] }), json!({ "all": ["a"] })),

@@ -248,7 +248,7 @@ impl<'a> Compiler<'a> {
         let required = self.requires(Requirement::Https);
         match layers.nearest(|s| s.https.as_ref()) {
             Some((HttpsUse::Required(true), _)) => Https::Required,
-            Some((HttpsUse::Word(HttpsWord::Redirect), _)) => Https::Redirected,
+            Some((HttpsUse::Word(HttpsWord::Redirect), _)) => Https::Redirect,
             Some((HttpsUse::Required(false), layer)) => {
                 if required {
                     self.exception("HTTPS", layer, "https");

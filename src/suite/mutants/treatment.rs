@@ -39,11 +39,11 @@ pub fn treatment(part: Part, path: &[&str], parts: &Parts, own: &Value) -> Treat
     use Treatment::{Below, Halve, Index, Leave, Remove, Usual, Zero};
     match (part, path) {
         // Names, places, and what follows from other settings.
-        (_, [.., "source" | "id"]) => Leave,
+        (_, [.., "source" | "id" | "vary"]) => Leave,
         (Part::Route(_), ["name" | "api" | "template" | "secrets"]) => Leave,
         (Part::Rule(..), ["route"]) => Leave,
         (Part::Shared, ["environment" | "files" | "claim_headers" | "secrets"]) => Leave,
-        (Part::Shared, ["apis", _, "name" | "owner" | "version"]) => Leave,
+        (Part::Shared, ["apis", _, "name" | "owner" | "version" | "headers" | "hsts"]) => Leave,
         // Not about requests.
         (Part::Shared, ["gateway", "sample" | "history"]) => Leave,
         // Indexes.
@@ -127,6 +127,7 @@ pub const WORDS: &[&[&str]] = &[
     &["Significant", "Ignored", "Redirected"],
     &["Either", "Bare", "Slash"],
     &["Present", "Absent"],
+    &["Optional", "Required", "Redirect"],
 ];
 
 /// Methods, of which one more is given to a rule.
