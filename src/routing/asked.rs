@@ -78,9 +78,10 @@ impl Ready {
 /// # Errors
 /// What is wrong with it.
 pub fn whole(source: &str) -> Result<Regex, String> {
-    let built = regex_lite::RegexBuilder::new(&format!("^(?:{source})$")).size_limit(1 << 16).build();
-    // What is wrong is said of the author's own text where that is wrong by itself.
-    built.map_err(|error| Regex::new(source).err().unwrap_or(error).to_string())
+    // By itself first: one such as `a)|(?:b` would close the group around it, and fit more than the whole.
+    let built = Regex::new(source)
+        .and_then(|_| regex_lite::RegexBuilder::new(&format!("^(?:{source})$")).size_limit(1 << 16).build());
+    built.map_err(|error| error.to_string())
 }
 
 /// Whether a version condition holds, by itself.
@@ -261,6 +262,9 @@ mod tests {
         assert!(whole("a|b").unwrap().is_match("b"));
         assert!(!whole("a|b").unwrap().is_match("ab"));
         assert!(whole("(").is_err());
+        for escaping in ["a)|(?:b", "a)|(b", ")(", "(?x)a #"] {
+            assert!(whole(escaping).is_err(), "{escaping}");
+        }
         assert!(whole("(?:a{1000}){1000}").is_err());
     }
 }

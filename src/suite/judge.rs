@@ -216,7 +216,7 @@ impl Judge<'_> {
         }
         // One that is no regular expression is a mistake that `check` has told.
         if let Some(pattern) = matches
-            && !regex_lite::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(text))
+            && !crate::routing::asked::whole(pattern).is_ok_and(|regex| regex.is_match(text))
         {
             self.miss(&at(path, "matches"), what.to_owned(), format!("what fits `{pattern}`"), told());
         }

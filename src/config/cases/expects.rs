@@ -120,7 +120,7 @@ impl Reader<'_> {
     }
 
     fn regex(&mut self, source: &Source<'_>, path: &[String], text: Option<&str>) {
-        if let Some(Err(error)) = text.map(regex_lite::Regex::new) {
+        if let Some(Err(error)) = text.map(crate::routing::asked::whole) {
             self.finding("bad-test", source, path, format!("this is no regular expression: {error}"), "");
         }
     }

@@ -141,10 +141,8 @@ impl Served {
                 below(path, own) || below(&format!("{}{path}", bases.server), &format!("{}{own}", bases.file))
             }
             Path::Regex(own) => {
-                let fits = |path: &str| {
-                    let whole = regex_lite::Regex::new(&format!("^(?:{own})$"));
-                    whole.is_ok_and(|regex| regex.is_match(path))
-                };
+                let fits =
+                    |path: &str| crate::routing::asked::whole(own).is_ok_and(|regex| regex.is_match(path));
                 let example = paths::example(operation);
                 let example = example.as_ref().and_then(|path| path.split('?').next());
                 carried == Some(&Shape::Regex(own.clone())) || example.is_some_and(fits)

@@ -90,7 +90,7 @@ impl Automata {
     /// Whether a regular expression fits a whole text. One that cannot be read fits nothing.
     pub fn fits(&mut self, source: &str, text: &str) -> bool {
         let exact = self.exact.entry(source.to_owned());
-        let exact = exact.or_insert_with(|| regex_lite::Regex::new(&format!("^(?:{source})$")).ok());
+        let exact = exact.or_insert_with(|| crate::routing::asked::whole(source).ok());
         exact.as_ref().is_some_and(|exact| exact.is_match(text))
     }
 
