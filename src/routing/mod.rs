@@ -91,7 +91,7 @@ pub enum Miss {
     Method {
         /// Value of `Allow` (RFC 9110 §10.2.1).
         allow: String,
-        /// The first such rule's API.
+        /// Of the APIs with such a rule the one that the request belongs to.
         api: u32,
     },
     /// An `OPTIONS` request that no rule takes, where some rule fits but for the method: answered with 204 and `Allow`
@@ -99,7 +99,7 @@ pub enum Miss {
     Options {
         /// Value of `Allow`.
         allow: String,
-        /// The first such rule's API.
+        /// Of the APIs with such a rule the one that the request belongs to.
         api: u32,
     },
     /// A rule would fit the path with, or without, a slash at its end: answered with 308.
@@ -225,8 +225,10 @@ impl Router {
     /// The answer where some rule fits but for the method.
     fn allowed(&self, asked: &Asked<'_, '_>) -> Result<Option<Miss>, Unusable> {
         let mut allow: Vec<&str> = Vec::new();
-        let mut first: Option<Walk<'_, '_>> = None;
+        // Of the most specific host, the longest base.
+        let mut belongs: Option<Walk<'_, '_>> = None;
         for level in self.levels.of(asked.host) {
+            let mut longest = None;
             for (index, path) in level.apis(asked.path) {
                 let Some(walk) = self.walk(index, path)? else { continue };
                 for rule in walk.fitting()? {
@@ -234,17 +236,20 @@ impl Router {
                         continue;
                     }
                     let names = walk.table.methods.iter().zip(0_u32..);
-                    let names =
+                    let own =
                         names.filter(|(_, bit)| rule.methods & 1_u32.checked_shl(*bit).unwrap_or(0) != 0);
-                    allow.extend(names.map(|(name, _)| name.as_str()));
-                    first.get_or_insert(walk);
+                    for (name, _) in own {
+                        allow.push(name);
+                        allow.extend((name == "GET" && walk.api.matching.head).then_some("HEAD"));
+                    }
+                    longest = Some(walk);
                 }
             }
+            belongs = belongs.or(longest);
         }
-        let Some(Walk { index: api, api: Api { matching, .. }, .. }) = first else { return Ok(None) };
-        let mut list: Vec<&str> = Vec::with_capacity(allow.len().saturating_add(2));
-        let head = allow.contains(&"GET").then_some("HEAD").filter(|_| matching.head);
-        for name in allow.into_iter().chain(head).chain(matching.options.then_some("OPTIONS")) {
+        let Some(Walk { index: api, api: Api { matching, .. }, .. }) = belongs else { return Ok(None) };
+        let mut list: Vec<&str> = Vec::with_capacity(allow.len().saturating_add(1));
+        for name in allow.into_iter().chain(matching.options.then_some("OPTIONS")) {
             if !list.contains(&name) {
                 list.push(name);
             }

@@ -235,6 +235,13 @@ fn agree(rules: &[Placed], router: &Router, request: &Request) -> Result<(), Tes
                 but_for_method.extend(rules.iter().filter(|rule| fits(rule, &other)));
             }
             let answers = |rule: &&Placed| request.method == "OPTIONS" && rule.matching.options;
+            if let Miss::Method { allow, .. } | Miss::Options { allow, .. } = &miss {
+                for method in ["GET", "HEAD", "POST", "PUT"] {
+                    let taken = router.find(&Asked { method, ..asked }).is_ok();
+                    let told = allow.split(", ").any(|told| told == method);
+                    prop_assert_eq!(told, taken, "{} in {}", method, allow);
+                }
+            }
             match miss {
                 Miss::Method { allow, .. } => {
                     prop_assert!(but_for_method.iter().any(|rule| !answers(rule)), "{allow}")
