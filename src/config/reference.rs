@@ -49,9 +49,9 @@ keeps the variable's type; within a text it is inserted. `$${` is a literal `${`
 **Environments.** Each but `dev` is an `[env.NAME]` in wrangler.toml. In `dev` HTTPS is not enforced, and issuers
 with `development: true` and loopback origins are fine; `tollgate check --deploy ENV` refuses them.
 
-**Which route answers.** An exact host goes before `*.` patterns, these before every host; the longest `base` decides;
-then literal text goes before `{name}`, and that before `{*rest}`. The method is looked for in that template only.
-A trailing slash is significant, except that `GET /` answers `base` with and without it.
+**Which route answers.** Of all routes that a request belongs to, the first in one order of host, path, method and
+conditions; routes that tie are an error. [docs/routing.md](routing.md) states the order, and what slashes, `HEAD` and
+`OPTIONS` mean.
 
 Secrets never stand in route files: they are named, and their values are bound to the worker.
 ";

@@ -78,7 +78,9 @@ impl Scope {
         mac(key, payload)?.verify_slice(&signature).ok()?;
         let scope: Scope = serde_json::from_slice(&Base64UrlUnpadded::decode_vec(payload).ok()?).ok()?;
         let here = scope.gateway == shared.gateway.name && scope.environment == shared.environment;
-        let lasts = scope.until > now && scope.until.saturating_sub(now) <= LONGEST * 1000;
+        // Not longer from now on, and not longer from when it was made: no token is made for later.
+        let soon = |from: u64| scope.until.saturating_sub(from) <= LONGEST * 1000;
+        let lasts = scope.until > now && soon(now) && soon(scope.issued);
         (here && lasts).then_some(scope)
     }
 
@@ -237,6 +239,10 @@ mod tests {
         assert_eq!(read(&scope(), NOW + 600_000), None);
         assert_eq!(read(&Scope { until: NOW + 3_600_001, ..scope() }, NOW), None);
         assert!(read(&Scope { until: NOW + 3_600_000, ..scope() }, NOW).is_some());
+        let month = Scope { issued: NOW - 30 * 86_400_000, ..scope() };
+        assert_eq!(read(&month, NOW), None, "the last hour of a month is no hour");
+        let later = Scope { issued: NOW + 86_400_000, until: NOW + 88_000_000, ..scope() };
+        assert_eq!(read(&later, NOW), None);
         assert_eq!(read(&Scope { environment: "production".into(), ..scope() }, NOW), None);
         assert_eq!(read(&Scope { gateway: "other".into(), ..scope() }, NOW), None);
     }

@@ -93,16 +93,7 @@ impl Compiler<'_> {
         let mut conditions = Vec::new();
         for (name, test) in &long.headers {
             let place = at.key("headers").key(name);
-            let lower = name.to_ascii_lowercase();
-            if !crate::header::is_token(name) {
-                self.error("bad-header", &place, format!("`{name}` is no name of a header field"), "");
-            } else if lower == "host" {
-                let message = "the host is matched in its canonical form, not as a field";
-                self.error("bad-header", &place, message, "write `hosts:` at the top of the file");
-            } else if lower.starts_with("tollgate-") {
-                let message = format!("`{name}` speaks to the gateway itself, and chooses no route");
-                self.error("bad-header", &place, message, "choose another field");
-            }
+            self.deciding(name, &place);
             let subject = Subject::Header(name.to_ascii_lowercase());
             conditions.push(Condition { subject, test: self.test(test, &place) });
         }
@@ -335,6 +326,20 @@ impl Compiler<'_> {
         written == Some(RepeatedSlashes::Merged)
     }
 
+    /// Whether a header field may decide which route answers.
+    fn deciding(&mut self, name: &str, place: &Place) {
+        let lower = name.to_ascii_lowercase();
+        if !crate::header::is_token(name) {
+            self.error("bad-header", place, format!("`{name}` is no name of a header field"), "");
+        } else if lower == "host" {
+            let message = "the host is matched in its canonical form, not as a field";
+            self.error("bad-header", place, message, "write `hosts:` at the top of the file");
+        } else if lower.starts_with("tollgate-") {
+            let message = format!("`{name}` speaks to the gateway itself, and chooses no route");
+            self.error("bad-header", place, message, "choose another field");
+        }
+    }
+
     /// Which requests mean the version of a file.
     pub(super) fn selector(&mut self, api: &ApiFile, at: &Place) -> Option<Condition> {
         let version = &api.version;
@@ -364,10 +369,13 @@ impl Compiler<'_> {
             self.error("bad-value", &at_from, message, "write exactly one of `header`, `query` and `media`");
             return None;
         };
-        if let Selector::Header(name) | Selector::Media(name) = selector
-            && !crate::header::is_token(name)
-        {
-            self.error("bad-value", &at_from, format!("`{name}` is no name of a field or parameter"), "");
+        match selector {
+            Selector::Header(name) => self.deciding(name, &at_from.key("header")),
+            Selector::Media(name) if !crate::header::is_token(name) => {
+                let message = format!("`{name}` is no name of a parameter");
+                self.error("bad-value", &at_from.key("media"), message, "");
+            }
+            _ => {}
         }
         let values = version.values.clone().unwrap_or_else(|| vec![version.name.clone()]);
         let test = if version.default == Some(true) { Test::InOrAbsent(values) } else { Test::In(values) };
