@@ -373,31 +373,15 @@ impl<'a> Compare<'a> {
         let mut left_out: HashSet<usize> = HashSet::new();
         for (i, link) in omitted.iter().enumerate() {
             let at = i.to_string();
-            match self.index.get(link) {
-                None => {
-                    let message = format!("the OpenAPI document has no operation `{link}`");
-                    self.report(
-                        Severity::Error,
-                        "drift",
-                        &["openapi", "omit", &at],
-                        message,
-                        "remove it".into(),
-                    );
-                }
-                Some(number) if self.routed.contains(number) => {
-                    let message = format!("`{link}` has a route");
-                    self.report(
-                        Severity::Error,
-                        "drift",
-                        &["openapi", "omit", &at],
-                        message,
-                        "remove it".into(),
-                    );
-                }
+            let message = match self.index.get(link) {
+                None => format!("the OpenAPI document has no operation `{link}`"),
+                Some(number) if self.routed.contains(number) => format!("`{link}` has a route"),
                 Some(number) => {
                     left_out.insert(*number);
+                    continue;
                 }
-            }
+            };
+            self.report(Severity::Error, "drift", &["openapi", "omit", &at], message, "remove it".into());
         }
         let missing: Vec<&'a Operation> = self
             .document
