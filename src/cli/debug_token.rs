@@ -74,15 +74,8 @@ impl DebugToken {
                 "--api: there is no `{api}`; write API, API/VERSION or API/VERSION/ROUTE"
             )));
         }
-        let now = now();
-        let scope = Scope {
-            gateway: compiled.shared.gateway.name,
-            environment: self.env.clone(),
-            host,
-            api: self.api.clone(),
-            issued: now,
-            until: now.saturating_add(lasts),
-        };
+        let scope = Scope::new(&compiled.shared.gateway.name, &self.env, now(), lasts);
+        let scope = Scope { host, api: self.api.clone(), ..scope };
         match scope.sign(&key) {
             Some(token) => Ok((token, scope)),
             None => Err(misused(&format!("the key is too short: {KEY} has {SHORTEST} bytes at least"))),

@@ -61,6 +61,17 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Of a token for all that a gateway does in an environment, made at `issued` and good for `lasts` milliseconds.
+    pub fn new(gateway: &str, environment: &str, issued: u64, lasts: u64) -> Scope {
+        Scope {
+            gateway: gateway.to_owned(),
+            environment: environment.to_owned(),
+            issued,
+            until: issued.saturating_add(lasts),
+            ..Scope::default()
+        }
+    }
+
     /// The token; `None` if the key is too short.
     pub fn sign(&self, key: &str) -> Option<String> {
         let payload = serde_json::to_string(self).ok()?;
@@ -218,13 +229,7 @@ mod tests {
     const NOW: u64 = 1_773_144_000_000;
 
     fn scope() -> Scope {
-        Scope {
-            gateway: "tollgate".into(),
-            environment: "dev".into(),
-            issued: NOW,
-            until: NOW + 600_000,
-            ..Scope::default()
-        }
+        Scope::new("tollgate", "dev", NOW, 600_000)
     }
 
     fn shared() -> Shared {

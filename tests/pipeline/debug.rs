@@ -30,13 +30,7 @@ fn scene() -> Scene {
 }
 
 fn scope() -> Scope {
-    Scope {
-        gateway: "tollgate".into(),
-        environment: "dev".into(),
-        issued: NOW,
-        until: NOW + 600_000,
-        ..Scope::default()
-    }
+    Scope::new("tollgate", "dev", NOW, 600_000)
 }
 
 fn asked(scene: &Scene, path: &str, token: &str) -> Seen {
