@@ -1,6 +1,6 @@
 use super::*;
 use crate::header::{Headers, format_date};
-use crate::policy::headers::Edit;
+use crate::policy::headers::apply;
 use proptest::prelude::*;
 
 type Lines = Vec<(String, String)>;
@@ -25,24 +25,11 @@ fn store(rule: &Rule, status: u16, response: &[(&str, &str)]) -> Result<Stored, 
     storable(rule, &ask(&vec![]), &vec![], status, &fields(response), TIMES)
 }
 
-fn apply(lines: &mut Lines, edits: Vec<Edit>) {
-    for edit in edits {
-        match edit {
-            Edit::Set(n, v) => {
-                lines.retain(|l| !l.0.eq_ignore_ascii_case(&n));
-                lines.push((n.into(), v.into()));
-            }
-            Edit::Add(n, v) => lines.push((n.into(), v.into())),
-            Edit::Remove(n) => lines.retain(|l| !l.0.eq_ignore_ascii_case(&n)),
-        }
-    }
-}
-
 /// The response as it lies in the store.
 fn stored(rule: &Rule, request: &Lines, response: &[(&str, &str)]) -> Lines {
     let mut lines = fields(response);
     let meta = storable(rule, &ask(request), request, 200, &lines, TIMES).unwrap();
-    apply(&mut lines, meta.edits());
+    apply(&mut lines, &meta.edits());
     lines
 }
 
@@ -271,7 +258,7 @@ fn an_answer_that_varies_by_the_caller_is_for_that_caller() {
         let ask = request_may_use("GET", &of("ann"), &rule(None), true).unwrap();
         let mut lines = fields(&[("cache-control", "public, max-age=9"), ("vary", vary)]);
         let meta = storable(&rule(None), &ask, &of("ann"), 200, &lines, TIMES).unwrap();
-        apply(&mut lines, meta.edits());
+        apply(&mut lines, &meta.edits());
         assert!(matches!(judge(&ask, &lines, &of("ann"), NOW), Verdict::Fresh(_)), "{vary}");
         assert_eq!(judge(&ask, &lines, &of("bob"), NOW), Verdict::VaryMismatch, "{vary}");
     }
@@ -313,7 +300,7 @@ fn what_is_stored_and_served_carries_the_right_fields() {
     assert!(!lines.has(VARY) && !lines.has("age") && !lines.has("expires"));
     lines.push(("cf-cache-status".into(), "HIT".into()));
     let Verdict::Fresh(hit) = judge(&ask(&none), &lines, &none, NOW + 2000) else { panic!("fresh") };
-    apply(&mut lines, hit.edits("tollgate"));
+    apply(&mut lines, &hit.edits("tollgate"));
     assert_eq!(lines.get("age").as_deref(), Some("3"));
     assert_eq!(lines.get("cache-control").as_deref(), Some("max-age=10"));
     assert_eq!(lines.get("cache-status").as_deref(), Some("origin; hit, tollgate; hit; ttl=7"));
@@ -321,7 +308,7 @@ fn what_is_stored_and_served_carries_the_right_fields() {
     // An origin that said nothing is not made to say something.
     let mut silent = stored(&rule(Some(500)), &none, &[]);
     let Verdict::Fresh(hit) = judge(&ask(&none), &silent, &none, NOW) else { panic!("fresh") };
-    apply(&mut silent, hit.edits("tollgate"));
+    apply(&mut silent, &hit.edits("tollgate"));
     assert!(!silent.has("cache-control"));
 }
 
@@ -438,7 +425,7 @@ proptest! {
         let own = own.map(|o| o.trim().to_string());
         let meta = Stored { received: NOW, age: age.into(), ttl, shared, vary, cache_control: own, length: None };
         let mut lines = vec![];
-        apply(&mut lines, meta.edits());
+        apply(&mut lines, &meta.edits());
         prop_assert_eq!(Stored::read(&lines), Some(meta));
     }
 

@@ -61,6 +61,16 @@ impl Edit {
     }
 }
 
+/// Does edits to header fields, as hosts do.
+pub fn apply(fields: &mut Vec<(String, String)>, edits: &[Edit]) {
+    for edit in edits {
+        if !matches!(edit, Edit::Add(..)) {
+            fields.retain(|(own, _)| !own.eq_ignore_ascii_case(edit.name()));
+        }
+        fields.extend(edit.value().map(|value| (edit.name().to_owned(), value.to_owned())));
+    }
+}
+
 impl Headers {
     /// Adds the edits of the request to `out`.
     pub fn request_edits(&self, captured: &Captured, out: &mut Vec<Edit>) {

@@ -4,7 +4,7 @@ use super::{Answered, CacheFault, Sent, World};
 use crate::header::{Fields, Headers};
 use crate::pipeline::record::Record;
 use crate::pipeline::{self, Gateway, Outcome, Response};
-use crate::policy::headers::Edit;
+use crate::policy::headers::apply;
 use crate::ports::{Answer, Ask, Base, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -175,7 +175,7 @@ impl<'w> Visit<'w> {
             Base::Nothing | Base::Isolate => Vec::new(),
             Base::Headers | Base::Whole => self.headers.clone(),
         };
-        edit(&mut headers, &fetch.edits);
+        apply(&mut headers, &fetch.edits);
         let body = if fetch.base == Base::Whole { self.body.clone() } else { None };
         Sent { method: fetch.method, url: fetch.url, via: fetch.via, headers, body }
     }
@@ -197,14 +197,14 @@ impl<'w> Visit<'w> {
                 let mut answered = self.answer(relay.answer);
                 if let Some(store) = relay.store {
                     let mut copy = answered.clone();
-                    edit(&mut copy.headers, &store.edits);
+                    apply(&mut copy.headers, &store.edits);
                     if self.world.cache_fault.get() != CacheFault::Down
                         && copy.body.len() <= store.most as usize
                     {
                         self.world.cache.borrow_mut().insert(store.key, copy);
                     }
                 }
-                edit(&mut answered.headers, &relay.edits);
+                apply(&mut answered.headers, &relay.edits);
                 answered.headers.retain(|(name, _)| *name != id.0);
                 answered.headers.push(id);
                 let (status, body) = match relay.bodiless {
@@ -213,19 +213,6 @@ impl<'w> Visit<'w> {
                 };
                 Seen { status, headers: answered.headers, body, flush, took }
             }
-        }
-    }
-}
-
-fn edit(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
-    for edit in edits {
-        match edit {
-            Edit::Set(name, value) => {
-                headers.retain(|(own, _)| own != name);
-                headers.push((name.to_string(), value.to_string()));
-            }
-            Edit::Add(name, value) => headers.push((name.to_string(), value.to_string())),
-            Edit::Remove(name) => headers.retain(|(own, _)| own != name),
         }
     }
 }

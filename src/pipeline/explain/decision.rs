@@ -4,10 +4,11 @@ use super::super::REQUEST_ID;
 use super::super::outcome::{Outcome, Response};
 use super::super::record::{NearMiss, Record};
 use super::Question;
-use super::paper::apply;
+
 use crate::event::Event;
 use crate::fault::Reason;
 use crate::plan::Shared;
+use crate::policy::headers::apply;
 use crate::ports::{Base, Fetch};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 

@@ -7,7 +7,6 @@ use crate::event::journal;
 use crate::header::Fields;
 use crate::limit::message;
 use crate::policy::auth::bearer;
-use crate::policy::headers::Edit;
 use crate::ports::{
     Answer, Ask, Base, Class, Fact, Fetch, FetchFault, Host, Message, Signature, Tell, Unreachable,
 };
@@ -154,18 +153,4 @@ impl Host for Paper<'_> {
     async fn wait(&self, _milliseconds: u32) {}
 
     fn point(&self, _index: &str, _blobs: &[&str], _doubles: &[f64]) {}
-}
-
-/// Applies edits to header fields, as hosts do.
-pub fn apply(headers: &mut Vec<(String, String)>, edits: &[Edit]) {
-    for edit in edits {
-        match edit {
-            Edit::Set(name, value) => {
-                headers.retain(|(own, _)| own != name);
-                headers.push((name.to_string(), value.to_string()));
-            }
-            Edit::Add(name, value) => headers.push((name.to_string(), value.to_string())),
-            Edit::Remove(name) => headers.retain(|(own, _)| own != name),
-        }
-    }
 }
