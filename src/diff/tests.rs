@@ -112,6 +112,13 @@ proptest! {
     }
 }
 
+/// On this the property above failed once.
+#[test]
+fn other_names_of_all_definitions_mean_nothing() {
+    let report = compare(&plan(&files(0, "")), &plan(&files(1, "a"))).unwrap();
+    assert!(report.is_empty(), "{report:#?}");
+}
+
 #[test]
 fn defaults_written_out_mean_nothing() {
     let report = after(&[
