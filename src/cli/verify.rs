@@ -68,6 +68,12 @@ impl Verify {
             Ok(all) => all,
             Err(problems) => return refuse(self.json, &problems, 2),
         };
+        let requests: usize = all.iter().map(|test| test.requests).sum();
+        let mut silent =
+            all.iter().flat_map(|test| &test.failures).filter(|(_, failure)| failure.asked.is_none());
+        if let Some((_, first)) = silent.next().filter(|_| silent.count().saturating_add(1) == requests) {
+            return misused(&format!("nobody answers: {}", first.actual));
+        }
         let failed = all.iter().filter(|test| !test.failures.is_empty()).count();
         if self.json {
             print_json(&as_json(&all, failed));

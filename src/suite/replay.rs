@@ -112,7 +112,9 @@ fn one(
                 replayed.skipped = Some(why);
                 continue;
             }
-            let Some(expect) = step.expect.as_ref().and_then(|expect| visible(expect, met, touched)) else {
+            let plain = asked.https && deployment.url.starts_with("http:");
+            let expect = step.expect.as_ref().and_then(|expect| visible(expect, met, touched, plain));
+            let Some(expect) = expect else {
                 replayed.skipped = Some("nothing of what it expects can be seen from outside".into());
                 continue;
             };
@@ -199,6 +201,8 @@ fn refused(asked: &Asked, met: &Met, deployment: &Deployment) -> Option<String> 
         Some("it needs a client certificate".into())
     } else if asked.body.as_ref().is_some_and(|(_, declared)| !declared) {
         Some("it needs a body of no declared length".into())
+    } else if asked.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        Some("it declares a length that no body of its has".into())
     } else if !safe && !met.sent.is_empty() && !deployment.writes {
         Some("it might change something at an origin (--writes)".into())
     } else {
@@ -206,9 +210,12 @@ fn refused(asked: &Asked, met: &Met, deployment: &Deployment) -> Option<String> 
     }
 }
 
+/// Fields that tell the scheme that was asked by.
+const OF_SCHEME: [&str; 2] = ["location", "strict-transport-security"];
+
 /// What of an expectation can be seen from outside, for a request of which this came in the simulator; `None`: nothing.
-/// `touched`: origins do not answer as they do by themselves.
-fn visible(expect: &Expect, met: &Met, touched: bool) -> Option<Expect> {
+/// `touched`: origins do not answer as they do by themselves. `plain`: it is made over plain HTTP, and the test is not.
+fn visible(expect: &Expect, met: &Met, touched: bool, plain: bool) -> Option<Expect> {
     let forwards = judge::outcome(met) == OutcomeWord::Forward;
     // An origin's answer, and what is made of it.
     if forwards && (touched || met.event.reason.is_some()) {
@@ -218,11 +225,11 @@ fn visible(expect: &Expect, met: &Met, touched: bool) -> Option<Expect> {
     let stays = |name: &str| {
         let name = name.to_ascii_lowercase();
         let passes = PASSING.contains(&name.as_str()) || forwards && theirs.contains(&name.as_str());
-        !passes
+        !passes && !(plain && OF_SCHEME.contains(&name.as_str()))
     };
     let headers = expect.headers.iter().filter(|(name, _)| stays(name));
     let headers: indexmap::IndexMap<String, FieldMatch> =
-        headers.map(|(name, field)| (name.clone(), field.clone())).collect();
+        headers.map(|(name, field)| (name.clone(), combined(name, field))).collect();
     let reason = match (&expect.reason, &met.event.reason) {
         (Some(reason), _) => Some(reason.clone()),
         // Where only the status is expected, or the outcome, the reason is what tells the gateway's answers apart.
@@ -236,6 +243,31 @@ fn visible(expect: &Expect, met: &Met, touched: bool) -> Option<Expect> {
         body: expect.body.clone().filter(|_| !forwards),
         ..Expect::default()
     })
+}
+
+/// Fields whose lines are no list (RFC 6265 §3).
+fn single(name: &str) -> bool {
+    name.eq_ignore_ascii_case("set-cookie")
+}
+
+/// What a field must be where its lines are one: on the way they may become one (RFC 9110 §5.3).
+fn combined(name: &str, field: &FieldMatch) -> FieldMatch {
+    match field {
+        FieldMatch::Values(values) if !single(name) => FieldMatch::Exact(values.join(", ")),
+        field => field.clone(),
+    }
+}
+
+/// The fields of an answer, each on one line.
+fn lines(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        match lines.iter_mut().find(|(own, _)| *own == name && !single(own)) {
+            Some((_, known)) => known.extend([", ", &value]),
+            None => lines.push((name, value)),
+        }
+    }
+    lines
 }
 
 fn ask(
@@ -253,8 +285,8 @@ fn ask(
     request.headers.extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {token}"))));
     request.body = asked.body.as_ref().map(|(body, _)| body.clone().into_bytes()).unwrap_or_default();
     let answer = fetch(&request)?;
-    let seen =
-        Seen { status: answer.status, body: answer.text(), headers: answer.headers, flush: None, took: 0 };
+    let body = answer.text();
+    let seen = Seen { status: answer.status, body, headers: lines(answer.headers), flush: None, took: 0 };
     let code = seen.problem();
     let reason = Reason::ALL.iter().find(|reason| reason.code() == code).copied();
     let asked = Question {

@@ -10,6 +10,9 @@ const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256
 const PUBLIC = { ...publicKey.export({ format: "jwk" }), kid: "test", alg: "ES256", use: "sig" };
 export const PUBLIC_PEM = publicKey.export({ type: "spki", format: "pem" }).toString();
 
+/** What the issuer publishes. */
+export const JWKS = () => JSON.stringify({ keys: [PUBLIC] });
+
 /** Claims of a good token. @param {object} [more] */
 export function claims(more = {}) {
   const now = Math.floor(Date.now() / 1000);
@@ -36,7 +39,7 @@ export const forged = {
 export const bearer = (/** @type {string} */ text) => ({ headers: { authorization: `Bearer ${text}` } });
 
 /** Starts origins and a gateway. @param {{ files?: (urls: { a: string, b: string }) => Record<string, string>, jwks?: () => string, gateway?: Parameters<typeof startGateway>[0] }} [settings] */
-export async function scene({ files, jwks = () => JSON.stringify({ keys: [PUBLIC] }), gateway: more = {} } = {}) {
+export async function scene({ files, jwks = JWKS, gateway: more = {} } = {}) {
   const a = await origin({ name: "a", jwks }), b = await origin({ name: "b", jwks });
   const routes = { ...shared(a.url, b.url), ...files?.({ a: a.url, b: b.url }) };
   const gateway = await startGateway({ routes, ...more });
