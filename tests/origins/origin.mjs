@@ -70,6 +70,11 @@ const ROUTES = [
     if (request.headers["if-none-match"] === etag) return response.writeHead(304, headers).end();
     return json(response, 200, { ...item, origin: state.name }, headers);
   }],
+  [/\/search$/, ({ response, state, url }) => {
+    const words = (url.searchParams.get("q") ?? url.searchParams.get("query") ?? "").toLowerCase();
+    const found = Object.values(ITEMS).filter(({ name, tags }) => [name, ...tags].some((text) => text.toLowerCase().includes(words)));
+    return json(response, 200, { found, origin: state.name }, { "Cache-Control": "no-store" });
+  }],
   [/\/orders(?:\/v\d+)?\/?$/, async ({ request, response, state }) => {
     if (request.method === "POST") {
       const sent = (await body(request)).toString();

@@ -1,7 +1,7 @@
 //! How values of the plan are changed where their types alone do not say it.
 
 use crate::plan::Route;
-use crate::plan::rule::Pattern;
+use crate::plan::rule::{Pattern, Rule};
 use crate::suite::Parts;
 use crate::upstream::choose;
 use serde_json::{Value, json};
@@ -49,6 +49,12 @@ pub fn treatment(part: Part, path: &[&str], parts: &Parts, own: &Value) -> Treat
         // Indexes.
         (Part::Route(_), ["limits" | "cors", ..] | ["auth", "issuers", ..]) => Remove,
         (Part::Shared, ["apis", _, "cors"]) => Remove,
+        // Where there are backends, they stand in its place.
+        (Part::Route(_), ["action", "upstream"])
+            if own.pointer("/action/Forward/split/backends").is_some() =>
+        {
+            Leave
+        }
         (Part::Route(_), [.., "upstream"]) => Index(parts.shared.upstreams.len()),
         // A further try needs a further target and a request that may be sent again; the time of all tries matters where
         // there are several.
@@ -78,6 +84,18 @@ pub fn treatment(part: Part, path: &[&str], parts: &Parts, own: &Value) -> Treat
             Leave
         }
         (Part::Route(_), [.., "seed"]) => Leave,
+        // The only one with a weight gets all that there is.
+        (Part::Route(_), ["action", "split", "backends", _, "weight"])
+            if own.pointer("/action/Forward/split/backends").and_then(Value::as_array).is_some_and(
+                |all| all.iter().filter(|one| one.get("weight") != Some(&json!(0))).count() < 2,
+            ) =>
+        {
+            Leave
+        }
+        // A backend has one attempt; what becomes of a copy is nobody's.
+        (Part::Route(_), ["action", "split", "backends", _, "timeout", "total"]) => Leave,
+        (Part::Route(_), ["action", "mirrors", _, "timeout"]) => Leave,
+        (Part::Route(_), ["action", "mirrors", _, "share"]) => Halve,
         // What is one attempt's time where it is that of all of them.
         (Part::Route(_), ["timeout", "headers"])
             if at(own, &["timeout", "headers"]) == at(own, &["timeout", "total"]) =>
@@ -144,7 +162,12 @@ impl Parts {
             "options" => rules.any(|rule| !rule.methods.is_empty()),
             // Whoever takes all that is below takes its slashes too.
             "slash" => {
-                rules.all(|rule| !matches!(&rule.path, Pattern::Template(path) if path.contains("{*")))
+                let below = |rule: &Rule| !matches!(&rule.path, Pattern::Template(path) if path == "/");
+                let all: Vec<&Rule> = rules.collect();
+                all.iter().any(|rule| below(rule))
+                    && all
+                        .iter()
+                        .all(|rule| !matches!(&rule.path, Pattern::Template(path) if path.contains("{*")))
             }
             _ => true,
         };
