@@ -156,7 +156,7 @@ fn failures(
     let (status, reason) = trial.healthy();
     let dependencies = dependencies(shared, route).into_iter();
     let cells = dependencies.flat_map(|dependency| trial.cells(&dependency, modes(&dependency))).collect();
-    let request = Some(format!("{} {}", witness.method, witness.url()));
+    let request = Some(witness.to_string());
     RouteFailures { request, status, reason, cells, ..about }
 }
 
