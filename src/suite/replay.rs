@@ -224,8 +224,9 @@ fn visible(expect: &Expect, met: &Met, touched: bool, plain: bool) -> Option<Exp
     let theirs = ["content-type", "content-length", "cache-control", "cache-status"];
     let stays = |name: &str| {
         let name = name.to_ascii_lowercase();
-        let passes = PASSING.contains(&name.as_str()) || forwards && theirs.contains(&name.as_str());
-        !passes && !(plain && OF_SCHEME.contains(&name.as_str()))
+        let theirs = forwards && theirs.contains(&name.as_str());
+        let of_scheme = plain && OF_SCHEME.contains(&name.as_str());
+        !(PASSING.contains(&name.as_str()) || theirs || of_scheme)
     };
     let headers = expect.headers.iter().filter(|(name, _)| stays(name));
     let headers: indexmap::IndexMap<String, FieldMatch> =
