@@ -152,13 +152,16 @@ struct Node {
 struct Asking {
     rules: Vec<Rule>,
     nodes: Vec<Node>,
-    /// How an API's hosts stand to another's; none where no host has both.
+    /// For each API, which of the different lists of hosts is its own.
+    lists: Vec<usize>,
+    /// How the hosts of a list stand to those of another; none where no host has both.
     hosts: Vec<Vec<Option<Ordering>>>,
 }
 
 impl Asking {
     fn of(out: &Output) -> Asking {
-        let mut asking = Asking { rules: Vec::new(), nodes: vec![Node::default()], hosts: Vec::new() };
+        let mut asking =
+            Asking { rules: Vec::new(), nodes: vec![Node::default()], lists: Vec::new(), hosts: Vec::new() };
         let mut numbers: BTreeMap<Rule, usize> = BTreeMap::new();
         for (api, (head, rules)) in out.shared.apis.iter().zip(&out.rules).enumerate() {
             for rule in rules {
@@ -171,11 +174,17 @@ impl Asking {
             let everything = Place::of(head, Shape::Prefix(Vec::new()));
             asking.put(api, Vec::new(), everything, selector.collect(), &mut numbers);
         }
-        if !asking.rules.is_empty() {
-            let apis = &out.shared.apis;
-            asking.hosts =
-                apis.iter().map(|one| apis.iter().map(|other| hosts(one, other)).collect()).collect();
+        // Many APIs share their hosts.
+        let mut lists: Vec<&[String]> = Vec::new();
+        for api in &out.shared.apis {
+            let known = lists.iter().position(|list| *list == api.hosts);
+            asking.lists.push(known.unwrap_or(lists.len()));
+            if known.is_none() {
+                lists.push(&api.hosts);
+            }
         }
+        asking.hosts =
+            lists.iter().map(|one| lists.iter().map(|other| hosts(one, other)).collect()).collect();
         asking
     }
 
@@ -246,7 +255,7 @@ impl Asking {
 
     /// Whether an API's hosts are less specific than another's, where a host has both.
     fn stand(&self, api: usize, other: usize) -> Option<Ordering> {
-        *self.hosts.get(api)?.get(other)?
+        *self.hosts.get(*self.lists.get(api)?)?.get(*self.lists.get(other)?)?
     }
 
     /// The rules that have a path of a place.
@@ -302,13 +311,13 @@ fn together(one: &[String], other: &[String]) -> bool {
     one.is_empty() || other.is_empty() || one.iter().any(|a| other.iter().any(|b| plain(a) == plain(b)))
 }
 
-/// How the hosts of `other` stand to those of an API: `Greater` where one is more specific, and a host has both.
-fn hosts(api: &Api, other: &Api) -> Option<Ordering> {
-    let shapes = |api: &Api| match api.hosts.as_slice() {
+/// How other hosts stand to those of an API: `Greater` where one is more specific, and a host has both.
+fn hosts(own: &[String], other: &[String]) -> Option<Ordering> {
+    let shapes = |hosts: &[String]| match hosts {
         [] => vec![String::new()],
         hosts => hosts.iter().map(|host| host_shape(host)).collect(),
     };
-    let (mine, theirs) = (shapes(api), shapes(other));
+    let (mine, theirs) = (shapes(own), shapes(other));
     let pairs = mine.iter().flat_map(|one| theirs.iter().map(move |other| (one, other)));
     let pairs = pairs.filter(|(one, other)| {
         let shown = |shape: &str| shape.replacen("{}", "x", 1).replacen('*', "x", 1);
