@@ -148,7 +148,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 }
 
 /// The first cookie of that name (RFC 6265 §4.2.1), without the quotes around its value.
-fn cookie<'a>(field: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(field: &'a str, name: &str) -> Option<&'a str> {
     // Lines of HTTP/2 reach workers joined by a comma and a space.
     field.split(';').flat_map(|pairs| pairs.split(", ")).find_map(|pair| {
         let (own, value) = pair.split_once('=')?;
@@ -159,7 +159,7 @@ fn cookie<'a>(field: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The parameter of the first media range that has it (RFC 9110 §5.6.6, §12.5.1).
-fn media(field: &str, name: &str) -> Option<String> {
+pub(crate) fn media(field: &str, name: &str) -> Option<String> {
     pieces(field, ',').into_iter().find_map(|range| {
         pieces(range, ';').into_iter().skip(1).find_map(|parameter| {
             let (own, value) = parameter.split_once('=')?;

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Below it stand the gateway's own pages.
 const ADMIN: &str = "/_tollgate";
-/// Conflicts shown between two API versions; of the others only the number.
+/// Conflicts shown between two API versions, and pairs that are undecided; of the others only the number.
 const SHOWN: usize = 5;
 
 /// One rule as people know it.
@@ -58,6 +58,7 @@ impl Compiler<'_> {
         let known = |index: usize| self.known(*rules.get(index)?, *numbers.get(index)?);
         let mut said: Vec<(Severity, &'static str, Place, String, String)> = Vec::new();
         let mut pairs: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut undecided: Vec<(usize, String)> = Vec::new();
         for finding in &findings {
             let rule = finding.rule();
             let Some(own) = known(rule) else { continue };
@@ -72,6 +73,12 @@ impl Compiler<'_> {
                 let count = pairs.entry((own.api, other.api)).or_default();
                 *count = count.saturating_add(1);
                 if *count > SHOWN {
+                    continue;
+                }
+            }
+            if let (Finding::Undecided { .. }, Some(other)) = (finding, &other) {
+                undecided.push((own.api, format!("`{}` with `{}`", own.name, other.name)));
+                if undecided.len() > SHOWN {
                     continue;
                 }
             }
@@ -116,6 +123,19 @@ impl Compiler<'_> {
             let message = format!("{count} more conflict{} {with}", if count == 1 { "" } else { "s" });
             let place = Place::new(self.file_of(own), &["api"]);
             said.push((Severity::Error, "conflict", place, message, help.to_owned()));
+        }
+        if let [_, _, _, _, _, (api, _), ..] = undecided.as_slice() {
+            let more = undecided.iter().skip(SHOWN);
+            let first: Vec<&str> = more.clone().take(3).map(|(_, pair)| pair.as_str()).collect();
+            let (count, dots) = (more.len(), if more.len() > first.len() { ", and so on" } else { "" });
+            let message = format!(
+                "cannot decide of {count} more pair{} of routes whether they fit a common request: {}{dots}",
+                if count == 1 { "" } else { "s" },
+                first.join(", "),
+            );
+            let help = "write narrower patterns, best with a text of its own in the same element of each; or a `priority`";
+            let place = Place::new(self.file_of(*api), &["api"]);
+            said.push((Severity::Warning, "undecided", place, message, help.to_owned()));
         }
         for (severity, code, place, message, help) in said {
             self.report(severity, code, &place, message, help);

@@ -6,6 +6,7 @@
 //! [`Answer::Unknown`], and nobody guesses.
 
 use super::language;
+use super::outline::Outline;
 use crate::routing::path::{Leniency, canonical};
 use regex_automata::hybrid::dfa::{Cache, Config, DFA};
 use regex_automata::hybrid::{LazyStateID, dfa};
@@ -22,8 +23,8 @@ const MAX_AUTOMATON: usize = 1 << 20;
 const WIDE: usize = 1 << 12;
 /// Most states of one product.
 const MAX_PRODUCT: usize = 1 << 15;
-/// Most steps of all walks together: a second or so.
-const MAX_STEPS: usize = 10_000_000;
+/// Most steps of all walks together: a few seconds at the worst.
+const MAX_STEPS: usize = 4_000_000;
 
 /// An automaton, and what has been made of it so far.
 struct Lazy {
@@ -83,6 +84,7 @@ pub struct Automata {
     lazies: HashMap<String, Option<Rc<Lazy>>>,
     exact: HashMap<String, Option<regex_lite::Regex>>,
     beginnings: HashMap<String, String>,
+    outlines: HashMap<String, Outline>,
     steps: usize,
 }
 
@@ -112,6 +114,22 @@ impl Automata {
         if own == "/" { set.base.clone() } else { format!("{}{own}", set.base) }
     }
 
+    /// What the paths of a set look like.
+    pub fn outline(&mut self, set: &Paths) -> Outline {
+        let bare = set.bare && !set.base.is_empty() && self.fits(&set.source, "/");
+        Outline::of(&set.source).below(&set.base, bare)
+    }
+
+    /// Whether two expressions have nothing in common because of how what fits them looks.
+    fn apart(&mut self, a: &str, b: &str) -> bool {
+        for source in [a, b] {
+            if !self.outlines.contains_key(source) {
+                self.outlines.insert(source.to_owned(), Outline::of(source));
+            }
+        }
+        self.outlines.get(a).zip(self.outlines.get(b)).is_some_and(|(a, b)| a.apart(b))
+    }
+
     /// Whether some canonical path is in all of `within` and in none of `without`.
     pub fn path(&mut self, within: &[&Paths], without: &[&Paths], leniency: Leniency) -> Answer<String> {
         let universe = [language::paths(leniency), language::hidden_dots()];
@@ -120,12 +138,15 @@ impl Automata {
         let [paths, dots] = &universe.map(whole);
         let parts = within.iter().map(|set| (*set, true)).chain(without.iter().map(|set| (*set, false)));
         let mut machines = Vec::new();
-        for (set, wanted) in [(paths, true), (dots, false)].into_iter().chain(parts) {
+        if self.spent() {
+            return Answer::Unknown;
+        }
+        for (set, wanted) in parts.chain([(paths, true), (dots, false)]) {
             let Some(lazy) = self.lazy(&set.source) else { return Answer::Unknown };
             let base = Some((set.base.as_bytes(), set.bare, set.slash));
             machines.push(Machine { base, lazy, wanted });
         }
-        let found = self.walk(&machines);
+        let found = self.walk(&machines, within.len().saturating_add(without.len()));
         if let Answer::Yes(path) = &found {
             // The requests' own functions have the last word.
             let real = canonical(path, leniency).is_ok_and(|canonical| canonical == path.as_str());
@@ -140,13 +161,22 @@ impl Automata {
     /// Whether some value fits all of `within` and not `without`, which is one expression.
     pub fn value(&mut self, kind: Kind, within: &[&str], without: Option<&str>) -> Answer<String> {
         let universe = [(language::values(kind), true)];
+        let pairs =
+            || within.iter().enumerate().flat_map(|(n, a)| within.iter().skip(n).map(move |b| (*a, *b)));
+        if pairs().any(|(a, b)| self.apart(a, b)) {
+            return Answer::No;
+        }
+        if self.spent() {
+            return Answer::Unknown;
+        }
         let parts = within.iter().map(|source| (*source, true)).chain(without.map(|source| (source, false)));
+        let own = within.len().saturating_add(without.iter().len());
         let mut machines = Vec::new();
-        for (source, wanted) in universe.into_iter().chain(parts) {
+        for (source, wanted) in parts.chain(universe) {
             let Some(lazy) = self.lazy(source) else { return Answer::Unknown };
             machines.push(Machine { base: None, lazy, wanted });
         }
-        let found = self.walk(&machines);
+        let found = self.walk(&machines, own);
         if let Answer::Yes(value) = &found {
             let within = within.iter().all(|source| self.fits(source, value));
             if !within || without.is_some_and(|source| self.fits(source, value)) {
@@ -165,22 +195,36 @@ impl Automata {
         lazy
     }
 
-    fn walk(&mut self, machines: &[Machine<'_>]) -> Answer<String> {
-        self.search(machines).unwrap_or_else(|| {
+    /// Whether all effort is spent.
+    fn spent(&self) -> bool {
+        self.steps > MAX_STEPS
+    }
+
+    /// Whether there is a text that these accept. The first `own` of them alone are few and small: if there is none for
+    /// these, all others need not be walked.
+    fn walk(&mut self, machines: &[Machine<'_>], own: usize) -> Answer<String> {
+        let first = machines.get(..own).filter(|first| first.len() > 1);
+        if let Some(first) = first
+            && self.search(first, WIDE) == Some(Answer::No)
+        {
+            return Answer::No;
+        }
+        self.search(machines, MAX_PRODUCT).unwrap_or_else(|| {
             // What was made of them filled their memory; others may need less.
             machines.iter().for_each(|machine| machine.lazy.cache.borrow_mut().reset(&machine.lazy.dfa));
             Answer::Unknown
         })
     }
 
-    /// `None`: an automaton becomes too large.
-    fn search(&mut self, machines: &[Machine<'_>]) -> Option<Answer<String>> {
+    /// Walks so many states at most. `None`: an automaton becomes too large.
+    fn search(&mut self, machines: &[Machine<'_>], most: usize) -> Option<Answer<String>> {
         let letters = alphabet(machines);
         let starts = machines.iter().map(Machine::start).collect::<Option<Vec<State>>>()?;
         // Each state that was seen, with where it was come from, and by what.
         let mut seen: Vec<(Vec<State>, usize, u8)> = vec![(starts.clone(), 0, 0)];
         let mut known = HashSet::from([starts]);
         let mut next = VecDeque::from([0_usize]);
+        let mut stepped: Vec<State> = Vec::with_capacity(machines.len());
         while let Some(at) = if seen.len() < WIDE { next.pop_front() } else { next.pop_back() } {
             let states = seen.get(at)?.0.clone();
             let mut accepted = true;
@@ -191,17 +235,22 @@ impl Automata {
                 return text(&seen, at).map(Answer::Yes);
             }
             let begin = seen.len();
-            for letter in &letters {
+            'letters: for letter in &letters {
                 self.steps = self.steps.saturating_add(1);
-                let steps =
-                    machines.iter().zip(&states).map(|(machine, state)| machine.step(*state, *letter));
-                let states = steps.collect::<Option<Vec<State>>>()?;
-                let lost = |(machine, state): (&Machine<'_>, &State)| machine.wanted && *state == State::Dead;
-                if !machines.iter().zip(&states).any(lost) && known.insert(states.clone()) {
-                    seen.push((states, at, *letter));
+                stepped.clear();
+                for (machine, state) in machines.iter().zip(&states) {
+                    let state = machine.step(*state, *letter)?;
+                    if machine.wanted && state == State::Dead {
+                        continue 'letters;
+                    }
+                    stepped.push(state);
+                }
+                if !known.contains(&stepped) {
+                    known.insert(stepped.clone());
+                    seen.push((stepped.clone(), at, *letter));
                 }
             }
-            if seen.len() > MAX_PRODUCT || self.steps > MAX_STEPS {
+            if seen.len() > most || self.spent() {
                 return Some(Answer::Unknown);
             }
             // The first letter is the first to be followed, either way.

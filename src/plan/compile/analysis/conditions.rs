@@ -2,11 +2,14 @@
 //!
 //! The things are independent of each other, so the conditions of two rules can hold together if each thing has a value
 //! that suits both, and one rule's conditions follow from another's if each of its sets holds the other's. A version
-//! asked for in a field is that field. What is not independent (`Accept` and its parameters, `Cookie` and the cookies)
-//! makes a shown value unsure, and a proof that there is none stays one.
+//! asked for in a field is that field. What is not independent (`Accept` and its parameters, `Cookie` and the cookies) is
+//! read as requests are: where the field's values are known, they decide; where it is a regular expression, a value that
+//! does not fit it is unsure.
 
 use super::automata::{Answer, Automata, Kind};
+use super::witness;
 use crate::plan::rule::{Condition, Rule, Selector, Subject, Test};
+use crate::routing::asked;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that conditions look at.
@@ -60,11 +63,17 @@ impl<'a> Thing<'a> {
         let blank = |c: char| c == ' ' || c == '\t';
         match self {
             Thing::Query(_) | Thing::Certificate => None,
-            _ if value.starts_with(blank) || value.ends_with(blank) => Some("no value has spaces around it"),
+            // In quotes, a cookie's value and a parameter's have spaces around them.
+            Thing::Header(_) if value.starts_with(blank) || value.ends_with(blank) => {
+                Some("no value has spaces around it")
+            }
             _ if value.chars().any(|c| c.is_ascii_control() && c != '\t') => {
                 Some("no value holds control characters")
             }
             Thing::Cookie(_) if value.contains(';') => Some("a cookie's value ends at a semicolon"),
+            Thing::Cookie(_) if value.contains(", ") => {
+                Some("a cookie's value ends at a comma with a space, where lines are joined")
+            }
             _ => None,
         }
     }
@@ -127,6 +136,13 @@ impl<'a> Values<'a> {
                 automata.value(thing.kind(), &within, None).map(Some)
             }
         }
+    }
+
+    /// Whether a value is one of these, `None` for being absent.
+    fn has(&self, value: Option<&str>, automata: &mut Automata) -> bool {
+        let Some(value) = value else { return self.absent };
+        self.listed.as_ref().is_none_or(|listed| listed.contains(value))
+            && self.regexes.iter().all(|source| automata.fits(source, value))
     }
 
     /// Something that is here and not in `other`, `None` for being absent: `No` if all of this is.
@@ -232,6 +248,11 @@ impl<'a> Conditions<'a> {
             }
             conditions.things.insert(thing, both);
         }
+        if flaws.is_empty()
+            && let Some((index, other)) = conditions.contradiction(rule, automata)
+        {
+            flaws.push((index, Flaw::Never(format!("what is asked of {other} rules it out"))));
+        }
         (conditions, flaws)
     }
 
@@ -242,21 +263,58 @@ impl<'a> Conditions<'a> {
         automata: &mut Automata,
     ) -> Answer<Vec<(Thing<'a>, Option<String>)>> {
         let names: BTreeSet<Thing<'a>> = self.things.keys().chain(other.things.keys()).copied().collect();
-        let mut shown = Vec::with_capacity(names.len());
-        let mut unknown = entangled(&names);
+        let mut shown = BTreeMap::new();
+        let mut both: BTreeMap<Thing<'a>, Values<'a>> = BTreeMap::new();
+        let mut unknown = false;
         for thing in names {
-            let found = match (self.things.get(&thing), other.things.get(&thing)) {
-                (Some(a), Some(b)) if a != b => a.and(b, automata).some(thing, automata),
-                (Some(one), _) | (None, Some(one)) => one.some(thing, automata),
+            let values = match (self.things.get(&thing), other.things.get(&thing)) {
+                (Some(a), Some(b)) if a != b => a.and(b, automata),
+                (Some(one), _) | (None, Some(one)) => one.clone(),
                 (None, None) => continue,
             };
-            match found {
-                Answer::Yes(value) => shown.push((thing, value)),
+            match values.some(thing, automata) {
+                Answer::Yes(value) => drop(shown.insert(thing, value)),
+                Answer::No => return Answer::No,
+                Answer::Unknown => unknown = true,
+            }
+            both.insert(thing, values);
+        }
+        for field in FIELDS {
+            match settle(field, &both, &mut shown, automata) {
+                Answer::Yes(()) => {}
                 Answer::No => return Answer::No,
                 Answer::Unknown => unknown = true,
             }
         }
-        if unknown { Answer::Unknown } else { Answer::Yes(shown) }
+        if unknown { Answer::Unknown } else { Answer::Yes(shown.into_iter().collect()) }
+    }
+
+    /// The condition that contradicts what is asked of the field that it looks into, or of what is in it, with the name
+    /// of that; none if there is no such.
+    fn contradiction(&self, rule: &Rule, automata: &mut Automata) -> Option<(usize, String)> {
+        for (header, within) in FIELDS {
+            let Some(field) = self.things.get(&header) else { continue };
+            for (thing, values) in self.things.iter().filter(|(thing, _)| within(thing)) {
+                let pair = BTreeMap::from([(header, field.clone()), (*thing, values.clone())]);
+                let mut shown = BTreeMap::new();
+                for (thing, values) in &pair {
+                    if let Answer::Yes(value) = values.some(*thing, automata) {
+                        shown.insert(*thing, value);
+                    }
+                }
+                if settle((header, within), &pair, &mut shown, automata) == Answer::No {
+                    // An API's version is not what can be changed in a route.
+                    let mut at = rule.conditions.iter().enumerate().filter(|(_, condition)| {
+                        let own = Thing::of(&condition.subject);
+                        (own == *thing || own == header) && !matches!(condition.subject, Subject::Version(_))
+                    });
+                    let (index, condition) = at.next_back()?;
+                    let other = if Thing::of(&condition.subject) == header { *thing } else { header };
+                    return Some((index, other.name()));
+                }
+            }
+        }
+        None
     }
 
     /// Whether these can hold where `other` does not: `No` if `other` follows. These must be able to hold.
@@ -312,9 +370,63 @@ fn alone(condition: &Condition, thing: Thing<'_>, automata: &mut Automata) -> Op
     }
 }
 
-/// Whether one of these says what another is.
-fn entangled(things: &BTreeSet<Thing<'_>>) -> bool {
-    let has = |wanted: fn(&Thing<'_>) -> bool| things.iter().any(wanted);
-    things.contains(&Thing::Header("accept")) && has(|thing| matches!(thing, Thing::Media(_)))
-        || things.contains(&Thing::Header("cookie")) && has(|thing| matches!(thing, Thing::Cookie(_)))
+/// A field that others are read from, and which those are.
+type Field = (Thing<'static>, fn(&Thing<'_>) -> bool);
+
+/// All such fields.
+const FIELDS: [Field; 2] = [
+    (Thing::Header("cookie"), |thing| matches!(thing, Thing::Cookie(_))),
+    (Thing::Header("accept"), |thing| matches!(thing, Thing::Media(_))),
+];
+
+/// What a thing is in the value of the field that it is read from.
+fn read(thing: Thing<'_>, field: &str) -> Option<String> {
+    match thing {
+        Thing::Cookie(name) => asked::cookie(field, name).map(str::to_owned),
+        Thing::Media(name) => asked::media(field, name),
+        _ => None,
+    }
+}
+
+/// Whether a field and what is read from it can be what they may be at once. What is shown is made so that it says
+/// either the field or what is in it.
+fn settle<'a>(
+    (header, within): Field,
+    all: &BTreeMap<Thing<'a>, Values<'a>>,
+    shown: &mut BTreeMap<Thing<'a>, Option<String>>,
+    automata: &mut Automata,
+) -> Answer<()> {
+    let parts: Vec<(&Thing<'a>, &Values<'a>)> = all.iter().filter(|(thing, _)| within(thing)).collect();
+    let Some(field) = all.get(&header).filter(|_| !parts.is_empty()) else { return Answer::Yes(()) };
+    let mut agree = |value: &str| {
+        parts.iter().all(|(thing, values)| values.has(read(**thing, value).as_deref(), automata))
+    };
+    if field.absent && parts.iter().all(|(_, values)| values.absent) {
+        return Answer::Yes(());
+    }
+    if let Some(listed) = &field.listed {
+        let Some(value) = listed.iter().find(|value| agree(value)) else { return Answer::No };
+        shown.retain(|thing, _| !within(thing));
+        shown.insert(header, Some((*value).to_owned()));
+        return Answer::Yes(());
+    }
+    let made = parts.iter().filter_map(|(thing, _)| {
+        let value = shown.get(*thing)?.as_deref()?;
+        match thing {
+            Thing::Cookie(name) | Thing::Media(name) => Some((*name, value)),
+            _ => None,
+        }
+    });
+    let made: Vec<(&str, &str)> = made.collect();
+    if made.is_empty() {
+        // The field has to be there, and nothing in it.
+        let Some(Some(value)) = shown.get(&header) else { return Answer::Unknown };
+        return if agree(value) { Answer::Yes(()) } else { Answer::Unknown };
+    }
+    let value = if header == Thing::Header("cookie") { witness::cookie(made) } else { witness::accept(made) };
+    if !agree(&value) || !field.has(Some(&value), automata) {
+        return Answer::Unknown;
+    }
+    shown.remove(&header);
+    Answer::Yes(())
 }

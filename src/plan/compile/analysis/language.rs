@@ -88,7 +88,8 @@ fn item(item_: &mut ClassSetItem) {
 }
 
 /// Values of a kind. A field has no control characters, and no space around it (RFC 9110 §5.5); a cookie's value ends
-/// at a semicolon as well (RFC 6265 §5.2). Query parameters may be anything.
+/// at a semicolon (RFC 6265 §5.2), and where lines of HTTP/2 are joined, at a comma with a space; in quotes it has spaces
+/// around it. Query parameters may be anything.
 ///
 /// Two characters beyond ASCII that fold to ASCII letters in Unicode, and not for `regex-lite`, are left out.
 pub fn values(kind: Kind) -> &'static str {
@@ -97,7 +98,7 @@ pub fn values(kind: Kind) -> &'static str {
             "(?:[!-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}](?:[\\t -~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}]*[!-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}])?)?"
         }
         Kind::Cookie => {
-            "(?:[!-:<-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}](?:[\\t -:<-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}]*[!-:<-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}])?)?"
+            "(?:[\\t -+\\--:<-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}]|,+[\\t!-+\\--:<-~\u{80}-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}])*,*"
         }
         Kind::Query => "[\\x00-\u{17E}\u{180}-\u{2129}\u{212B}-\u{10FFFF}]*",
     }

@@ -15,6 +15,7 @@ mod automata;
 pub mod conditions;
 mod groups;
 mod language;
+mod outline;
 mod places;
 mod requests;
 mod rules;
@@ -28,6 +29,7 @@ use crate::plan::{Api, Route};
 use crate::routing::path::Leniency;
 use automata::{Answer, Automata};
 use conditions::Flaw;
+use outline::Outline;
 use places::{Path, Shape};
 pub use requests::Requests;
 use rules::{Facts, Names, Order};
@@ -35,7 +37,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 pub use witness::Witness;
 
-/// Findings after which nothing more is looked for: whoever has these has enough to do.
+/// Findings after which nothing more is looked for: whoever has these has enough to do. What is undecided does not count.
 const MAX_FINDINGS: usize = 1_000;
 
 /// A rule with what is around it.
@@ -224,7 +226,7 @@ impl<'a> Analysis<'a> {
                     for b in part.iter().skip(n.saturating_add(1)) {
                         self.pair(*a, *b, several);
                     }
-                    if self.findings.len() > MAX_FINDINGS {
+                    if self.enough() {
                         return;
                     }
                 }
@@ -244,14 +246,17 @@ impl<'a> Analysis<'a> {
             }
         }
         for (regexes, others) in hosts.into_iter().filter(|(regexes, _)| !regexes.is_empty()) {
-            let regexes: Vec<(usize, String)> =
-                regexes.into_iter().filter_map(|at| Some((at, self.sample(at)?))).collect();
-            for (n, (a, sample_a)) in regexes.iter().enumerate() {
-                for (b, sample_b) in regexes.iter().skip(n.saturating_add(1)) {
-                    if self.apart(*a, *b) {
+            let regexes: Vec<(usize, String, Outline)> = regexes
+                .into_iter()
+                .filter_map(|at| {
+                    Some((at, self.sample(at)?, self.automata.outline(&self.instances.get(at)?.path.paths())))
+                })
+                .collect();
+            for (n, (a, sample_a, outline_a)) in regexes.iter().enumerate() {
+                for (b, sample_b, outline_b) in regexes.iter().skip(n.saturating_add(1)) {
+                    if outline_a.apart(outline_b) || self.conflict(*a, *b) {
                         continue;
                     }
-                    self.conflict(*a, *b);
                     let (within, holds) = (self.has(*a, sample_b), self.has(*b, sample_a));
                     // Of rules of one route others may stand between.
                     let (b_in_a, a_in_b) =
@@ -271,11 +276,16 @@ impl<'a> Analysis<'a> {
                         self.settle(*a, *other, true, false);
                     }
                 }
-                if self.findings.len() > MAX_FINDINGS {
+                if self.enough() {
                     return;
                 }
             }
         }
+    }
+
+    fn enough(&self) -> bool {
+        let certain = |finding: &&Finding| !matches!(finding, Finding::Undecided { .. });
+        self.findings.len() > MAX_FINDINGS && self.findings.iter().filter(certain).count() > MAX_FINDINGS
     }
 
     /// A path of a regular expression's rule. None, if there is none; that is found once. What is too large has the base,
@@ -302,16 +312,6 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Whether two regular expressions have nothing in common because of the text that they begin with.
-    fn apart(&mut self, a: usize, b: usize) -> bool {
-        let mut begin = |at: usize| match self.instances.get(at).map(|instance| &instance.path.shape) {
-            Some(Shape::Regex(paths)) => self.automata.beginning(paths),
-            _ => String::new(),
-        };
-        let (a, b) = (begin(a), begin(b));
-        !a.starts_with(&b) && !b.starts_with(&a)
-    }
-
     /// Whether a path is one of an instance's. An empty one, which is unknown, is.
     fn has(&mut self, at: usize, path: &str) -> bool {
         match self.instances.get(at).map(|instance| &instance.path.shape) {
@@ -329,7 +329,9 @@ impl<'a> Analysis<'a> {
 
     /// Compares two instances of the same shape; `several`: routes share it.
     fn pair(&mut self, a: usize, b: usize, several: bool) {
-        self.conflict(a, b);
+        if self.conflict(a, b) {
+            return;
+        }
         let (b_in_a, a_in_b) = (self.covers(a, b, several), self.covers(b, a, several));
         self.settle(a, b, b_in_a, a_in_b);
     }
@@ -350,10 +352,10 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Whether two rules of different routes tie on a request.
-    fn conflict(&mut self, a: usize, b: usize) {
-        let (Some(one), Some(two)) = (self.instances.get(a), self.instances.get(b)) else { return };
-        let (Some(a), Some(b)) = (self.rules.get(one.rule), self.rules.get(two.rule)) else { return };
+    /// Notes whether two rules of different routes tie on a request. `true`: it is known that they have none in common.
+    fn conflict(&mut self, a: usize, b: usize) -> bool {
+        let (Some(one), Some(two)) = (self.instances.get(a), self.instances.get(b)) else { return false };
+        let (Some(a), Some(b)) = (self.rules.get(one.rule), self.rules.get(two.rule)) else { return false };
         let pair = (one.rule.min(two.rule), one.rule.max(two.rule));
         let methods = a.ties(b);
         if one.path.order(&two.path).is_ne()
@@ -361,11 +363,11 @@ impl<'a> Analysis<'a> {
             || a.route == b.route
             || self.told.contains(&pair)
         {
-            return;
+            return false;
         }
         let values = a.conditions.with(&b.conditions, &mut self.automata);
         if values == Answer::No {
-            return;
+            return true;
         }
         let path = match (&one.path.shape, &two.path.shape) {
             (Shape::Regex(x), Shape::Regex(y)) => {
@@ -379,7 +381,7 @@ impl<'a> Analysis<'a> {
         };
         let (other, rule) = pair;
         let finding = match (values, path) {
-            (_, Answer::No) => return,
+            (_, Answer::No) => return true,
             (Answer::Yes(values), Answer::Yes(path)) => {
                 let host = self.host(one.host);
                 let witness = Witness::new(self.names.first(methods), &host, &path, &values);
@@ -389,6 +391,7 @@ impl<'a> Analysis<'a> {
         };
         self.told.insert(pair);
         self.findings.push(finding);
+        false
     }
 
     /// Whether all of `b` goes to `a`, or would if they were not of the same route; `several`: others may stand between.

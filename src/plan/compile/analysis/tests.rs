@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::cmp::Ordering;
 
+mod ends;
+
 /// A rule with its API.
 type One = (Api, Rule);
 

@@ -1,6 +1,7 @@
 //! A request that shows what was found.
 
 use super::conditions::Thing;
+use crate::header::is_token;
 use crate::routing::{Asked, Facts};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::borrow::Cow;
@@ -34,7 +35,7 @@ impl Witness {
             path: path.to_owned(),
             ..Witness::default()
         };
-        let mut media = String::new();
+        let mut media = Vec::new();
         for (thing, value) in values {
             let Some(value) = value else { continue };
             let pair = |name: &str| (name.to_owned(), value.clone());
@@ -43,11 +44,11 @@ impl Witness {
                 Thing::Query(name) => witness.query.push(pair(name)),
                 Thing::Cookie(name) => witness.cookies.push(pair(name)),
                 Thing::Certificate => witness.certificate = true,
-                Thing::Media(name) => media.push_str(&format!(";{name}={value}")),
+                Thing::Media(name) => media.push((*name, value.as_str())),
             }
         }
         if !media.is_empty() {
-            witness.headers.push(("accept".into(), format!("*/*{media}")));
+            witness.headers.push(("accept".into(), accept(media)));
         }
         witness
     }
@@ -74,9 +75,8 @@ impl Witness {
 
     /// All header fields, that of the cookies included.
     pub fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let cookies = (!cookies.is_empty()).then(|| ("cookie", Cow::Owned(cookies.join("; "))));
+        let pairs = self.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let cookies = (!self.cookies.is_empty()).then(|| ("cookie", Cow::Owned(cookie(pairs))));
         self.headers.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))).chain(cookies)
     }
 
@@ -119,6 +119,34 @@ impl Serialize for Witness {
     }
 }
 
+/// A `Cookie` field with these cookies. What a reader would take from around a value stands in quotes.
+pub fn cookie<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
+    let blank = [' ', '\t'];
+    let pair = |(name, value): (&str, &str)| {
+        let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
+        let mark = if quoted || value.trim_matches(blank) != value { "\"" } else { "" };
+        format!("{name}={mark}{value}{mark}")
+    };
+    pairs.into_iter().map(pair).collect::<Vec<_>>().join("; ")
+}
+
+/// An `Accept` field with these parameters (RFC 9110 §5.6.6).
+pub fn accept<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
+    let parameter = |(name, value): (&str, &str)| match is_token(value) {
+        true => format!(";{name}={value}"),
+        false => format!(";{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
+    };
+    format!("*/*{}", pairs.into_iter().map(parameter).collect::<String>())
+}
+
+/// A word of a command line for a POSIX shell, in quotes where it needs them.
+fn word(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/:%@+=,".contains(&b)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
 fn encode(text: &str, out: &mut String) {
     for b in text.bytes() {
         if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
@@ -131,9 +159,9 @@ fn encode(text: &str, out: &mut String) {
 
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{} {}", self.method, self.url())?;
+        write!(f, "`{} {}", self.method, word(&self.url()))?;
         for (name, value) in self.fields() {
-            write!(f, " -H '{name}: {value}'")?;
+            write!(f, " -H {}", word(&format!("{name}: {value}")))?;
         }
         write!(f, "`")?;
         if self.certificate { write!(f, " with a client certificate") } else { Ok(()) }
