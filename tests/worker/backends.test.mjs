@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { after, test } from "node:test";
 import { Readable } from "node:stream";
 import { startGateway, until } from "./harness.mjs";
-import { scene } from "./scene.mjs";
+import { api, scene } from "./scene.mjs";
 import { bodyOf, bytes, fieldsOf, wild } from "./wild.mjs";
 
 /** What good mirrors got. @type {{ request: import("node:http").IncomingMessage, body: Buffer }[]} */
@@ -29,23 +29,13 @@ await gone.stop();
 
 const place = await scene({
   files: ({ a, b }) => ({
-    "s/v1.yaml": `
-tollgate: 2
-api: s
-owner: tests
-version: { name: v1 }
-base: /s
+    "s/v1.yaml": api("s", `
 routes:
   lane: { match: "GET /lane/{*rest}", backends: { stable: { upstream: a, weight: 3 }, next: { upstream: b, headers: { response: { set: { x-lane: next } } } } }, sticky: { by: header.x-tenant } }
   cookie: { match: "GET /cookie/{*rest}", backends: { stable: { upstream: a }, next: { upstream: b } }, sticky: { by: cookie.lane, set: { max_age: 1h } } }
   canary: { match: "GET /canary/{*rest}", backends: { stable: { upstream: a }, next: { upstream: b } }, canary: { backend: next, from: 2020-01-01, start: 0%, to: 0.01%, over: 1h, header: X-Canary } }
-`,
-    "m/v1.yaml": `
-tollgate: 2
-api: m
-owner: tests
-version: { name: v1 }
-base: /m
+`),
+    "m/v1.yaml": api("m", `
 upstream: a
 routes:
   good: { match: "ANY /good/{*rest}", mirror: [{ upstream: { url: "${good.url}/in" } }, { upstream: { url: "${good.url}/too" }, max: 10B, keep_credentials: true }] }
@@ -53,7 +43,7 @@ routes:
   mute: { match: "ANY /mute/{*rest}", mirror: [{ upstream: { url: "${mute.url}" }, timeout: 1500ms }], timeout: { headers: 20s, total: 20s } }
   stalled: { match: "GET /stalled", upstream: { url: "${stalling.url}" }, timeout: { headers: 300ms, total: 300ms }, mirror: [{ upstream: { url: "${good.url}" } }] }
   socket: { match: "GET /ws", mirror: [{ upstream: { url: "${good.url}" } }] }
-`,
+`),
   }),
 });
 const { gateway } = place;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { sleep, TOP, until } from "./harness.mjs";
-import { bearer, scene, token } from "./scene.mjs";
+import { api, bearer, scene, token } from "./scene.mjs";
 import { wild } from "./wild.mjs";
 
 let served = 0;
@@ -49,12 +49,7 @@ const origin = await wild(async (request, response) => {
 const place = await scene({
   gateway: { entry: join(TOP, "tests/worker/outage.mjs") },
   files: () => ({
-    "c/v1.yaml": `
-tollgate: 2
-api: c
-owner: tests
-version: { name: v1 }
-base: /c
+    "c/v1.yaml": api("c", `
 upstream: { url: "${origin.url}" }
 defaults: { cache: { ttl: 60s, max: 1MiB } }
 limits:
@@ -67,7 +62,7 @@ routes:
   counted: { match: "GET /counted", rewrite: /c/public, limits: [few], cors: web }
   web: { match: "GET /web", cors: web }
   any: { match: "ANY /{path}" }
-`,
+`),
   }),
 });
 const { gateway } = place;

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { after, test } from "node:test";
 import { origin } from "../origins/origin.mjs";
 import { until } from "./harness.mjs";
-import { scene } from "./scene.mjs";
+import { api, scene } from "./scene.mjs";
 import { bytes, wild } from "./wild.mjs";
 
 const good = await wild((request, response) => void response.end(`good ${request.url}`));
@@ -33,12 +33,7 @@ const stalling = await wild((request, response) => {
 });
 const place = await scene({
   files: () => ({
-    "f/v1.yaml": `
-tollgate: 2
-api: f
-owner: tests
-version: { name: v1 }
-base: /f
+    "f/v1.yaml": api("f", `
 upstream: both
 routes:
   pair: { match: "ANY /pair/{*rest}" }
@@ -50,7 +45,7 @@ routes:
   mute: { match: "GET /mute", upstream: { url: "${stalling.url}" }, timeout: { headers: 300ms, total: 300ms } }
   merged: { match: "GET /merged/{id}", timeout: { headers: 1s, total: 1s }, combine: { item: { upstream: a, path: "/items/{id}" }, orders: { upstream: b, path: "/orders", required: false } } }
   slowpart: { match: "GET /slowpart", timeout: { headers: 400ms, total: 400ms }, combine: { item: { upstream: a, path: "/items/lamp" }, slow: { upstream: b, path: "/stall", required: false }, broken: { upstream: b, path: "/bad-json", required: false }, missing: { upstream: b, path: "/status/404", required: false }, big: { upstream: b, path: "/huge-json", required: false, max: 1KiB } } }
-`,
+`),
   }),
 });
 const { gateway } = place;

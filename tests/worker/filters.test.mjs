@@ -3,16 +3,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { raw } from "./harness.mjs";
-import { APP, scene } from "./scene.mjs";
+import { APP, api, scene } from "./scene.mjs";
 
 const place = await scene({
   files: () => ({
-    "filters/v1.yaml": `
-tollgate: 2
-api: filters
-owner: tests
-version: { name: v1 }
-base: /f
+    "filters/v1.yaml": api("filters", `
 upstream: a
 routes:
   away: { match: "GET /away/{id}", redirect: { status: 308, scheme: https, host: www.example.com, path: "/v2/{id}", query: "from={id}" } }
@@ -26,7 +21,7 @@ routes:
   public: { match: "GET /public", rewrite: /echo/public }
   named: { match: "GET /named/{id}", rewrite: "/echo/{id}", headers: { request: { set: { x-item: "i-{id}" } }, response: { set: { x-item: "{id}" } } } }
   closed: { match: "GET /closed", maintenance: { retry_after: 2m, key: { header: x-preview, secret: PREVIEW } }, rewrite: /echo/closed }
-`,
+`, "/f"),
   }),
   gateway: { vars: { PREVIEW: "let-me-see" } },
 });

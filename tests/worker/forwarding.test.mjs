@@ -6,22 +6,17 @@ import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { checksum } from "../origins/origin.mjs";
 import { raw, sleep, statusOf, until } from "./harness.mjs";
-import { APP, scene } from "./scene.mjs";
+import { APP, api, scene } from "./scene.mjs";
 
 const place = await scene({
   files: () => ({
-    "pass/v1.yaml": `
-tollgate: 2
-api: pass
-owner: tests
-version: { name: v1 }
-base: /p
+    "pass/v1.yaml": api("pass", `
 upstream: a
 routes:
   small: { match: "POST /small/upload", body: { max: 1KiB }, rewrite: /upload }
   patient: { match: "ANY /long/{*rest}", rewrite: "/{rest}", timeout: { headers: 30s, total: 60s } }
   any: { match: "ANY /{*rest}" }
-`,
+`, "/p"),
   }),
 });
 const { gateway, a } = place;

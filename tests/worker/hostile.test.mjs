@@ -3,16 +3,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { raw, statusOf } from "./harness.mjs";
-import { scene, token } from "./scene.mjs";
+import { api, scene, token } from "./scene.mjs";
 
 const place = await scene({
   files: () => ({
-    "open/v1.yaml": `
-tollgate: 2
-api: open
-owner: tests
-version: { name: v1 }
-base: /o
+    "open/v1.yaml": api("open", `
 upstream: a
 limits:
   many: { rate: 100000/s, per: address }
@@ -22,7 +17,7 @@ routes:
   limited: { match: "GET /limited/{id}", limits: [many], rewrite: "/echo/{id}" }
   body: { match: "POST /body", body: { max: 1KiB }, rewrite: /echo/body }
   any: { match: "ANY /any/{*rest}", rewrite: "/echo/{rest}" }
-`,
+`, "/o"),
   }),
 });
 const { gateway } = place;

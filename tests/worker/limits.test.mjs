@@ -7,16 +7,11 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { after, test } from "node:test";
 import { startGateway, until } from "./harness.mjs";
-import { bearer, scene, token } from "./scene.mjs";
+import { api, bearer, scene, token } from "./scene.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const routes = () => ({
-  "l/v1.yaml": `
-tollgate: 2
-api: l
-owner: tests
-version: { name: v1 }
-base: /l
+  "l/v1.yaml": api("l", `
 upstream: a
 limits:
   fifty: { quota: 50/day, per: route }
@@ -46,7 +41,7 @@ routes:
   mine: { match: "GET /echo/mine", auth: { jwt: tests }, limits: [mine] }
   opened: { match: "GET /echo/opened", limits: [opened] }
   free: { match: "GET /echo/free" }
-`,
+`),
 });
 const place = await scene({ files: routes, gateway: { entry: join(here, "outage.mjs") } });
 const { gateway } = place;

@@ -1,17 +1,12 @@
 // Which route answers, by all that `match` can ask for, over real sockets.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { scene } from "./scene.mjs";
+import { api, scene } from "./scene.mjs";
 
 const place = await scene({
   gateway: { cfBlobHeader: "x-cf" },
   files: () => ({
-    "m/v1.yaml": `
-tollgate: 2
-api: m
-owner: tests
-version: { name: v1 }
-base: /m
+    "m/v1.yaml": api("m", `
 upstream: a
 defaults: { auth: none }
 routes:
@@ -22,7 +17,7 @@ routes:
   certified: { match: { methods: GET, path: /x, certificate: true, headers: { x-mtls: true } }, rewrite: /echo/certified }
   number: { match: { methods: GET, regex: "/n/(?<n>[0-9]+)(?:/.*)?" }, rewrite: "/echo/number/{n}" }
   below: { match: [{ prefix: /n }, GET /other], rewrite: /echo/below }
-`,
+`),
     "versions/v1.yaml": version("v1", "default: true"),
     "versions/v2.yaml": version("v2", "values: [v2, '2']"),
     "tenants/v1.yaml": `

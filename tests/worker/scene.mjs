@@ -38,6 +38,9 @@ export const forged = {
 };
 export const bearer = (/** @type {string} */ text) => ({ headers: { authorization: `Bearer ${text}` } });
 
+/** The file of an API's only version. @param {string} name @param {string} text all but its head @param {string} [base] */
+export const api = (name, text, base = `/${name}`) => `\ntollgate: 2\napi: ${name}\nowner: tests\nversion: { name: v1 }\nbase: ${base}\n${text.trimStart()}`;
+
 /** Starts origins and a gateway. @param {{ files?: (urls: { a: string, b: string }) => Record<string, string>, jwks?: () => string, gateway?: Parameters<typeof startGateway>[0] }} [settings] */
 export async function scene({ files, jwks = JWKS, gateway: more = {} } = {}) {
   const a = await origin({ name: "a", jwks }), b = await origin({ name: "b", jwks });

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { sleep } from "./harness.mjs";
-import { scene } from "./scene.mjs";
+import { api, scene } from "./scene.mjs";
 import { wild } from "./wild.mjs";
 
 const MIB = 1024 * 1024, SIZE = 64 * MIB, MOST = 32 * MIB;
@@ -36,18 +36,13 @@ const origin = await wild(async (request, response) => {
 });
 const place = await scene({
   files: () => ({
-    "s/v1.yaml": `
-tollgate: 2
-api: s
-owner: tests
-version: { name: v1 }
-base: /s
+    "s/v1.yaml": api("s", `
 upstream: { url: "${origin.url}" }
 defaults: { timeout: { headers: 60s, total: 60s } }
 routes:
   cached: { match: "GET /cached", cache: { ttl: 60s, max: 1MiB } }
   any: { match: "ANY /{path}" }
-`,
+`),
   }),
 });
 const { gateway } = place;

@@ -2,16 +2,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { ADMIN_TOKEN, until } from "./harness.mjs";
-import { APP, bearer, forged, scene, token } from "./scene.mjs";
+import { APP, api, bearer, forged, scene, token } from "./scene.mjs";
 
 const shop = await scene({
   files: () => ({
-    "shop/v1.yaml": `
-tollgate: 2
-api: shop
-owner: tests
-version: { name: v1 }
-base: /shop
+    "shop/v1.yaml": api("shop", `
 upstream: both
 limits:
   strict: { rate: 1/min, burst: 2, per: consumer }
@@ -26,7 +21,7 @@ routes:
   few: { match: "GET /echo/few", auth: { jwt: tests }, limits: [few] }
   fifty: { match: "GET /echo/fifty", limits: [fifty] }
   overview: { match: "GET /overview/{id}", combine: { item: { upstream: a, path: "/items/{id}" }, orders: { upstream: b, path: "/orders", required: false } } }
-`,
+`),
   }),
 });
 const { gateway } = shop;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { TOP, until } from "./harness.mjs";
-import { scene } from "./scene.mjs";
+import { api, scene } from "./scene.mjs";
 import { wild } from "./wild.mjs";
 
 /** Answers that the origin holds back. @type {import("node:http").ServerResponse[]} */
@@ -12,12 +12,7 @@ const holding = await wild((_, response) => void held.push(response));
 const place = await scene({
   gateway: { build: join(TOP, "build/trap"), entry: join(TOP, "tests/worker/outage.mjs") },
   files: () => ({
-    "t/v1.yaml": `
-tollgate: 2
-api: t
-owner: tests
-version: { name: v1 }
-base: /t
+    "t/v1.yaml": api("t", `
 upstream: a
 limits:
   few: { quota: 3/day, per: route }
@@ -26,7 +21,7 @@ routes:
   few: { match: "GET /echo/few", limits: [few] }
   open: { match: "GET /echo/{x}" }
   spent: { match: "GET /spent", upstream: { via: "binding:SPENT" } }
-`,
+`),
   }),
 });
 const { gateway } = place;

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { after, test } from "node:test";
 import { acceptWebSocket } from "../origins/websocket.mjs";
 import { statusOf, until } from "./harness.mjs";
-import { scene, token } from "./scene.mjs";
+import { api, scene, token } from "./scene.mjs";
 
 const seen = /** @type {import("node:http").IncomingMessage[]} */ ([]), sockets = new Set();
 const server = createServer((_, response) => void response.writeHead(426).end("upgrade, please"));
@@ -20,12 +20,7 @@ await new Promise((go) => server.listen(0, "127.0.0.1", () => go(null)));
 const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 const place = await scene({
   files: () => ({
-    "ws/v1.yaml": `
-tollgate: 2
-api: ws
-owner: tests
-version: { name: v1 }
-base: /ws
+    "ws/v1.yaml": api("ws", `
 upstream: { url: "http://127.0.0.1:${port}" }
 defaults: { timeout: { headers: 1s, total: 1s } }
 limits:
@@ -35,7 +30,7 @@ routes:
   two: { match: "GET /two", limits: [two] }
   cached: { match: "GET /cached", cache: { ttl: 60s } }
   any: { match: "ANY /{*rest}" }
-`,
+`),
   }),
 });
 const { gateway } = place;

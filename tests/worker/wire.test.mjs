@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { TOP, raw, startGateway, statusOf, until } from "./harness.mjs";
-import { scene } from "./scene.mjs";
+import { api, scene } from "./scene.mjs";
 import { bodyOf, bytes, fieldsOf, wild } from "./wild.mjs";
 
 const origin = await wild(() => {});
@@ -19,12 +19,7 @@ const plain = await bytes((path, socket) => {
 });
 const place = await scene({
   files: () => ({
-    "w/v1.yaml": `
-tollgate: 2
-api: w
-owner: tests
-version: { name: v1 }
-base: /w
+    "w/v1.yaml": api("w", `
 upstream: { url: "${origin.url}" }
 routes:
   plain: { match: "ANY /plain/{*rest}", upstream: { url: "${plain.url}" } }
@@ -35,7 +30,7 @@ routes:
   patient: { match: "ANY /patient", timeout: { headers: 60s, total: 60s } }
   waiting: { match: "GET /waiting", timeout: { headers: 2s, total: 2s } }
   any: { match: "ANY /{*rest}" }
-`,
+`),
   }),
 });
 const { gateway } = place;
