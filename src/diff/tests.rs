@@ -281,7 +281,7 @@ fn requests_of_regular_expressions_go_elsewhere_too() {
         (
             r#"one: { match: { prefix: /x, query: { v: [one, two] } } }"#,
             r#"one: { match: { prefix: /x, query: { v: [two] } } }"#,
-            vec!["GET https://x.example/a/x/x?v=one: a/v1/one → a/v1/all"],
+            vec!["GET 'https://x.example/a/x/x?v=one': a/v1/one → a/v1/all"],
         ),
         (
             r#"one: { match: { path: /x } }"#,

@@ -215,7 +215,8 @@ routes:
         assert_eq!(told.status, 200, "{told:?}");
         let request = told.request.as_ref().unwrap().trim_matches('`');
         let [method, url, ..] = request.split(' ').collect::<Vec<_>>()[..] else { panic!("{request}") };
-        let path = url.split_once("/shop").unwrap().1;
+        // As for a shell.
+        let path = url.trim_matches('\'').split_once("/shop").unwrap().1;
         let scene = Scene::new("", routes);
         scene.world.origin("origin.internal", |_| Answered::json("{}"));
         let visit = scene.visit(method, &format!("/shop{path}"));
