@@ -309,10 +309,12 @@ fn read_folder(path: &Path, name: &str, depth: usize, files: &mut Files) -> Resu
     Ok(())
 }
 
-/// Whether a file of this name is a route file: no schema, no OpenAPI document, nor hidden.
+/// Whether a file of this name is a route file: no schema, no OpenAPI document, nor hidden. Its ending may be in upper
+/// case: a file left out would leave its routes out.
 pub fn is_route_file(file_name: &str) -> bool {
     let schema = file_name == "schema.json" || file_name.ends_with(".schema.json");
-    let known = matches!(file_name.rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
+    let ending = file_name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let known = matches!(ending.as_deref(), Some("yaml" | "yml" | "json"));
     known && !schema && !openapi::is_document(file_name) && !file_name.starts_with('.')
 }
 
@@ -335,6 +337,16 @@ mod tests {
         assert_eq!(named(&["/p/x", "/q/x/routes", "/q/z/routes"]), ["p/x", "q/x/routes", "z/routes"]);
         assert_eq!(named(&["/", "/a"]), ["routes", "a"]);
         assert_eq!(named(&["/routes", "/a/routes"]), ["routes", "a/routes"]);
+    }
+
+    #[test]
+    fn endings_ignore_case() {
+        for name in ["v1.yaml", "V2.YAML", "v3.Json", "v4.YML"] {
+            assert!(is_route_file(name), "{name}");
+        }
+        for name in ["v1.txt", "yaml", ".v1.yaml", "schema.json", "a.schema.json"] {
+            assert!(!is_route_file(name), "{name}");
+        }
     }
 
     #[test]

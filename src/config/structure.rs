@@ -247,7 +247,11 @@ impl<'s> Walker<'s> {
                 let span =
                     if matches!(node.value, Value::Map(_) | Value::List(_)) { owner } else { node.span };
                 let message = format!("expected {}, found {}", self.describe(schema), found(node));
-                out.push(Finding { span, code: "wrong-type", message, help: None });
+                let text = branches
+                    .iter()
+                    .any(|form| self.resolve(form).get("type").is_some_and(|kind| kind == "string"));
+                let help = if text { self.type_help("string", node) } else { None };
+                out.push(Finding { span, code: "wrong-type", message, help });
             }
         }
     }
@@ -357,7 +361,8 @@ fn found(node: &Node) -> String {
         Value::Null => "nothing".into(),
         Value::Bool(value) => format!("`{value}`"),
         Value::Int(value) => format!("the number {value}"),
-        Value::Float(value) => format!("the number {value}"),
+        // With its point: `1.0` is no whole number.
+        Value::Float(value) => format!("the number {value:?}"),
         Value::Text(text) if text.chars().count() > 40 => "a text".into(),
         Value::Text(text) if text.is_empty() => "an empty text".into(),
         Value::Text(text) if !matches!(super::tree::plain(text), Value::Text(_)) => {

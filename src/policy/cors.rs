@@ -285,6 +285,38 @@ fn is_label(label: &str) -> bool {
         && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
 
+/// Whether everybody can have a name right below a name of two labels: under countries that sort names by kind, and with
+/// well-known hosts of pages. This is no list of all (<https://publicsuffix.org>).
+fn is_shared(name: &str) -> bool {
+    const KINDS: &[&str] = &[
+        "ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "ltd", "mil", "ne", "net", "nom", "or", "org",
+        "plc", "sch",
+    ];
+    const HOSTS: &[&str] = &[
+        "amazonaws.com",
+        "appspot.com",
+        "azurewebsites.net",
+        "blogspot.com",
+        "cloudfront.net",
+        "firebaseapp.com",
+        "fly.dev",
+        "github.io",
+        "gitlab.io",
+        "herokuapp.com",
+        "netlify.app",
+        "ngrok.io",
+        "onrender.com",
+        "pages.dev",
+        "r2.dev",
+        "surge.sh",
+        "vercel.app",
+        "web.app",
+        "workers.dev",
+    ];
+    let kind = |(kind, country): (&str, &str)| country.len() == 2 && KINDS.contains(&kind);
+    HOSTS.contains(&name) || name.split_once('.').is_some_and(kind)
+}
+
 /// A serialised origin, possibly with `*.` as its first labels, or `*`; says what would be right.
 ///
 /// # Errors
@@ -333,6 +365,10 @@ pub fn check_origin(origin: &str) -> Result<(), String> {
     let labels = match host.strip_prefix("*.") {
         // `https://*.com` would allow everybody who can register a name.
         Some(rest) if !rest.contains('.') => return wrong("`*.` needs at least two labels after it"),
+        Some(rest) if is_shared(rest) => {
+            let why = format!("anybody can have a name below `{rest}`; list the names that are yours");
+            return wrong(&why);
+        }
         Some(rest) => rest,
         None => host,
     };

@@ -122,8 +122,8 @@ impl Redirect {
             return Err(match self.https {
                 None => "it leads to itself: give `host`, `path`, `prefix` or another part".into(),
                 Some(_) => {
-                    "requests that have this scheme already would be led to themselves: give `host`, `path` \
-                     or `prefix` too; the setting `https` refuses plain HTTP, or redirects it"
+                    "requests that have this scheme already would be led to themselves: instead of `redirect`, write the \
+                     setting `https: redirect`, or give `host`, `path` or `prefix` too"
                         .into()
                 }
             });

@@ -111,7 +111,7 @@ impl Rewrite {
     /// Text for the author: what is wrong, and what to write.
     pub fn parse(text: &str, params: &[impl AsRef<str>]) -> Result<Rewrite, String> {
         if !text.starts_with('/') {
-            return Err(format!("a rewrite begins with `/`: write `/{}`", text.escape_debug()));
+            return Err(format!("a path begins with `/`: write `/{}`", text.escape_debug()));
         }
         let mut pieces = Vec::new();
         // The same with a letter for each parameter, to be judged as a path.

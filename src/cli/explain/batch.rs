@@ -112,6 +112,10 @@ fn read_line(line: &[u8], now: u64) -> Result<Question, String> {
     if let Some((name, _)) = headers.iter().find(|(name, _)| !tollgate::header::is_token(name)) {
         return Err(format!("`{}` is no header name", name.escape_debug()));
     }
+    let broken = |value: &str| value.bytes().any(|b| b.is_ascii_control() && b != b'\t');
+    if let Some((name, _)) = headers.iter().find(|(_, value)| broken(value)) {
+        return Err(format!("header field `{name}`: its value holds a control character"));
+    }
     let length = match &line.body {
         Value::Null => None,
         Value::String(text) => Some(text.len()),
@@ -167,6 +171,7 @@ mod tests {
             ("{\"url\":\"ftp://x\"}", "http"),
             ("{\"url\":\"/\",\"headers\":{\"a\":1}}", "`a`"),
             ("{\"url\":\"/\",\"headers\":{\"a b\":\"\"}}", "`a b`"),
+            ("{\"url\":\"/\",\"headers\":{\"a\":\"1\\nb: 2\"}}", "control"),
             ("{\"url\":\"/\",\"hedders\":{}}", "hedders"),
             ("\u{7f}", "expected"),
         ] {

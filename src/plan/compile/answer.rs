@@ -9,7 +9,7 @@ use crate::config::settings::{
 };
 use crate::config::tree::{Node, Value};
 use crate::plan::Action;
-use crate::plan::rule::{Pattern, Rule};
+use crate::plan::rule::{Pattern, Rule, Subject};
 use crate::policy::headers::Edit;
 use crate::policy::redirect::{QUERY, Query, Redirect};
 use crate::policy::respond::{Respond, check_type};
@@ -256,9 +256,51 @@ impl<'a> Compiler<'a> {
             && !unread(written.host.is_some(), redirect.host.is_some())
             && !unread(written.query.is_some(), redirect.query != Query::Keep)
         {
-            self.verdict("bad-redirect", place, redirect.check());
+            if let Err(message) = redirect.check() {
+                self.error("bad-redirect", place, message, "");
+            } else if self.leads_back(&redirect, written, ground) {
+                let (whose, help) = match redirect.https {
+                    None => ("requests", "give another `host` or path"),
+                    Some(true) => {
+                        ("requests by HTTPS", "for plain HTTP alone, write the setting `https: redirect`")
+                    }
+                    Some(false) => ("requests by plain HTTP", "give another `host` or path"),
+                };
+                let message = format!("{whose} for this path would be led to themselves");
+                self.error("bad-redirect", place, message, help);
+            }
         }
         redirect
+    }
+
+    /// Whether a redirect leads some match of its route to itself, whatever the request holds.
+    fn leads_back(&self, redirect: &Redirect, written: &WrittenRedirect, ground: &Ground<'_>) -> bool {
+        let Some(api) = self.out.shared.apis.last() else { return false };
+        let elsewhere = redirect
+            .host
+            .as_ref()
+            .is_some_and(|host| api.hosts.iter().any(|own| own != host) || api.hosts.is_empty());
+        if elsewhere || redirect.port.is_some() {
+            return false;
+        }
+        let conditional =
+            |rule: &Rule| rule.conditions.iter().any(|one| matches!(one.subject, Subject::Query(_)));
+        // A query that is dropped or replaced makes a difference once.
+        let query = |rule: &Rule| redirect.query == Query::Keep || !conditional(rule);
+        let named = |text: &str| text.replace("{*", "{");
+        let path = |rule: &Rule| match (&redirect.path, &rule.path) {
+            (None, _) => true,
+            (Some(Path::Template(_)), Pattern::Template(text)) => written
+                .path
+                .as_deref()
+                .is_some_and(|path| named(path) == named(&[&api.base, text.as_str()].concat())),
+            (Some(Path::Prefix(prefix)), Pattern::Prefix(text)) => {
+                prefix.to == [&api.base, text.as_str()].concat()
+            }
+            (Some(Path::Prefix(prefix)), _) => prefix.to == api.base,
+            (Some(Path::Template(_)), _) => false,
+        };
+        ground.rules.iter().any(|rule| query(rule) && path(rule))
     }
 
     fn respond(&mut self, written: &WrittenRespond, place: &Place) -> Respond {

@@ -3,6 +3,7 @@
 use super::definitions::Kind;
 use super::route::{Side, check_edit};
 use super::{Compiler, Layers, Place};
+use crate::config::problem::Problem;
 use crate::config::settings::{
     self, CorsUse, CsrfUse, CsrfWord, HstsUse, MaintenanceUse, Referrer, SecurityUse, SecurityWord,
 };
@@ -63,8 +64,15 @@ impl<'a> Compiler<'a> {
         if sound {
             self.verdict("bad-cors", place, compiled.check());
         }
-        if compiled.credentials && self.input.environment != "dev" {
-            for (i, origin) in cors.origins.iter().enumerate().filter(|(_, o)| o.starts_with("http://")) {
+        for (i, origin) in cors.origins.iter().enumerate() {
+            if cors.origins.iter().take(i).any(|other| other == origin) {
+                let message = format!("`{origin}` stands here twice");
+                self.error("duplicate", &place.key("origins").index(i), message, "remove one");
+            }
+            // Any name under a wildcard can be made up on the way, also on a developer's machine.
+            let plain = origin.starts_with("http://")
+                && (self.input.environment != "dev" || origin.starts_with("http://*"));
+            if compiled.credentials && plain {
                 let message =
                     format!("credentials are allowed to `{origin}`, and whoever is on the way can be it");
                 let help = "allow the origin by `https:`";
@@ -77,6 +85,52 @@ impl<'a> Compiler<'a> {
             self.out.shared.cors.len().saturating_sub(1)
         });
         u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
+    /// Warns of a route whose CORS settings keep every script from calling it: browsers ask first, and are not allowed
+    /// its methods or the field with the token.
+    pub(super) fn callable(
+        &mut self,
+        cors: Option<u32>,
+        methods: &[String],
+        authenticated: bool,
+        layers: &Layers<'a>,
+        place: &Place,
+    ) {
+        let cors = cors.and_then(|index| self.out.shared.cors.get(usize::try_from(index).ok()?));
+        let (Some(cors), Some((_, layer))) = (cors, layers.nearest(|s| s.cors.as_ref())) else { return };
+        let name = place.path.last().map_or("", String::as_str);
+        let safe = ["GET", "HEAD", "POST", "OPTIONS", "*"];
+        let allowed = |method: &String| safe.contains(&method.as_str()) || cors.methods.contains(method);
+        let refused: Vec<String> =
+            methods.iter().filter(|method| !allowed(method)).map(|method| format!("`{method}`")).collect();
+        let has = |wanted: &str| cors.headers.iter().any(|name| name == wanted);
+        let why = if has("*") {
+            "for which `*` does not stand (Fetch §3.2.3)"
+        } else {
+            "which `cors` does not allow"
+        };
+        let mut found: Vec<(String, String, &str)> = Vec::new();
+        if !refused.is_empty() {
+            let message = format!("no script can call `{name}` by {}", refused.join(" or "));
+            found.push((message, ", which `cors` does not list".into(), "add it to `methods`"));
+        }
+        if authenticated && !has("authorization") {
+            let message = format!("no script can send the token that `{name}` asks for");
+            found.push((message, format!(" in `authorization`, {why}"), "add it to `headers`"));
+        }
+        let at = layer.place.key("cors");
+        for (message, end, help) in found {
+            // Of many routes that inherit the settings the first is enough.
+            let (file, span) = (self.input.files.get(at.file).map(|file| file.name.clone()), self.span(&at));
+            let said = |known: &Problem| {
+                known.span == span && known.message.ends_with(&end) && Some(&known.file) == file.as_ref()
+            };
+            if !self.problems.iter().any(said) {
+                let help = format!("{help} of `cors`, or give the route `cors: none`");
+                self.warn("rarely-applies", &at, message + &end, help);
+            }
+        }
     }
 
     /// `cors` is the index of the route's CORS settings.

@@ -5,6 +5,7 @@ use crate::config::settings::{
     ApiFile, BasePath, MatchRule, Matches, Matching as Written, OneMatch, OneOrMany, RepeatedSlashes, Scalar,
     TrailingSlash, ValueTest,
 };
+use crate::config::tree::{Value, plain};
 use crate::config::units::{KNOWN_METHODS, Match};
 use crate::plan::rule::{Condition, Pattern, Rule, Selector, Subject, Test};
 use crate::plan::{BaseForm, Matching, Slash};
@@ -136,6 +137,60 @@ impl Compiler<'_> {
         Some((self.rule(path, methods, conditions, priority), text, params))
     }
 
+    /// Reports paths that hold an encoded slash, where no request may have one.
+    pub(super) fn encoded_slashes(&mut self, base: &str, rules: &[Rule], place: &Place) {
+        let held = |rule: &Rule| match &rule.path {
+            Pattern::Template(text) | Pattern::Prefix(text) => text.contains("%2F"),
+            Pattern::Regex(_) => false,
+        };
+        if base.contains("%2F") || rules.iter().any(held) {
+            let message = "no request has such a path: an encoded slash (`%2F`) is refused";
+            let help = "allow it by `paths: { encoded_slashes: true }`, or write another path";
+            self.error("never-matches", &place.key("match"), message, help);
+        }
+    }
+
+    /// Warns of what is a parameter elsewhere, and text here.
+    fn foreign(&mut self, source: &str, at: &Place) {
+        for element in source.split('/') {
+            let name =
+                element.strip_prefix(':').filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
+            let help = match name {
+                Some(name) => format!("a parameter is written `{{{name}}}`"),
+                None if element == "*" || element == "**" => {
+                    "one element is written `{name}`, all that follows `{*rest}`; a prefix has all below it"
+                        .into()
+                }
+                None => continue,
+            };
+            let message = format!("`{element}` stands for itself here, and for nothing else");
+            self.warn("bad-template", at, message, format!("{help}; for the text itself write a `regex`"));
+        }
+    }
+
+    /// Reports a number or truth value that is not compared as it is written: fields hold texts.
+    fn as_written(&mut self, value: &str, at: &Place) {
+        let span = self.span(at);
+        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let line = self
+            .input
+            .files
+            .get(at.file)
+            .and_then(|file| file.text.lines().nth(size(span.line.saturating_sub(1))));
+        let chars = line.unwrap_or_default().chars().skip(size(span.column.saturating_sub(1)));
+        let raw: String = chars.take(size(span.length)).collect();
+        let number = |text: &str| matches!(plain(text), Value::Int(_) | Value::Bool(_)).then(|| plain(text));
+        if raw != value && number(&raw).is_some_and(|read| number(value) == Some(read)) {
+            let message = format!("`{raw}` is read as `{value}`, and fields are compared as texts");
+            self.error(
+                "bad-value",
+                at,
+                message,
+                format!("put it into quotes: `\"{raw}\"`, or write `{value}`"),
+            );
+        }
+    }
+
     /// A rule of the route that comes next, with the condition on the version of the current API.
     fn rule(
         &self,
@@ -194,6 +249,7 @@ impl Compiler<'_> {
     fn template_of(&mut self, source: &str, at: &Place) -> Option<(Pattern, String, Vec<String>)> {
         match template(source) {
             Ok(template) => {
+                self.foreign(source, at);
                 let mut text = template.text;
                 let ignored =
                     self.out.shared.apis.last().is_some_and(|api| api.matching.slash == Slash::Ignored);
@@ -213,7 +269,10 @@ impl Compiler<'_> {
         let bare = source.strip_suffix('/').unwrap_or(source);
         let checked = if bare.is_empty() { Ok(String::new()) } else { template(bare).map(|t| t.text) };
         match checked {
-            Ok(text) if !text.contains('{') => Some((Pattern::Prefix(text), format!("{bare}/*"), Vec::new())),
+            Ok(text) if !text.contains('{') => {
+                self.foreign(bare, at);
+                Some((Pattern::Prefix(text), format!("{bare}/*"), Vec::new()))
+            }
             Ok(_) => {
                 let help = "write it as `path` with a catch-all, like `/{a}/{*rest}`";
                 self.error("bad-template", at, "a prefix has no parameters", help);
@@ -250,9 +309,19 @@ impl Compiler<'_> {
         match test {
             ValueTest::Present(true) => Test::Present,
             ValueTest::Present(false) => Test::Absent,
-            ValueTest::Number(number) => Test::In(vec![number.to_string()]),
+            ValueTest::Number(number) => {
+                self.as_written(&number.to_string(), at);
+                Test::In(vec![number.to_string()])
+            }
             ValueTest::Text(text) => Test::In(vec![text.clone()]),
-            ValueTest::In(list) => Test::In(list.iter().map(text).collect()),
+            ValueTest::In(list) => {
+                for (i, value) in
+                    list.iter().enumerate().filter(|(_, value)| !matches!(value, Scalar::Text(_)))
+                {
+                    self.as_written(&text(value), &at.index(i));
+                }
+                Test::In(list.iter().map(text).collect())
+            }
             ValueTest::Pattern(pattern) => {
                 if let Err(message) = whole(&pattern.regex) {
                     self.error("bad-regex", &at.key("regex"), message, REGEX_HELP);

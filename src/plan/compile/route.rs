@@ -101,6 +101,11 @@ impl<'a> Compiler<'a> {
         let ground = Ground { auth: auth.as_ref(), timeout, template, rules: &matched.rules };
         let action = self.action(scope, written_in, route, &ground, &layers, &place);
         let base = self.out.shared.apis.last().map(|api| api.base.clone()).unwrap_or_default();
+        let encoded_slashes = paths.and_then(|(paths, _)| paths.encoded_slashes).unwrap_or(false);
+        if !encoded_slashes {
+            self.encoded_slashes(&base, &matched.rules, &place);
+        }
+        self.callable(cors, &matched.methods(), auth.is_some(), &layers, &place);
         for (name, _) in auth.iter().flat_map(|auth| &auth.claim_headers) {
             if !self.out.shared.claim_headers.contains(name) {
                 self.out.shared.claim_headers.push(name.clone());
@@ -113,9 +118,7 @@ impl<'a> Compiler<'a> {
             source: self.source(&place),
             template: format!("{base}{}", template.text),
             https: if self.input.environment == "dev" { Https::Optional } else { https },
-            paths: Leniency {
-                encoded_slashes: paths.and_then(|(paths, _)| paths.encoded_slashes).unwrap_or(false),
-            },
+            paths: Leniency { encoded_slashes },
             auth,
             limits,
             body,

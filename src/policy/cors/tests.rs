@@ -282,3 +282,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_wildcard_covers_no_names_that_anybody_can_have() {
+    for origin in ["https://*.co.uk", "https://*.com.br", "https://*.github.io", "https://*.pages.dev"] {
+        assert!(check_origin(origin).is_err(), "{origin}");
+    }
+    for origin in
+        ["https://*.shop.co.uk", "https://*.shop.pages.dev", "https://*.example.com", "https://shop.co.uk"]
+    {
+        assert_eq!(check_origin(origin), Ok(()), "{origin}");
+    }
+}
