@@ -49,12 +49,12 @@ for (const [path, status, verdict] of /** @type {[string, number, string]} */ (/
   assert.equal(record.status, status);
   assert.ok(record.steps.some((/** @type {any} */ step) => step.verdict === verdict), JSON.stringify(record));
   // Another token of the same scope does not read it.
-  assert.equal((await gateway.get(`/_tollgate/records/${id}`, carrying(debugToken({ issued: 1 })))).status, 404);
+  assert.equal((await gateway.get(`/_tollgate/records/${id}`, carrying(debugToken({ issued: Date.now() - 1000 })))).status, 404);
   assert.equal((await gateway.get(`/_tollgate/records/${id}`)).status, 401);
 });
 
 test("tokens that are not good change nothing, and no token reaches an origin", async () => {
-  for (const token of [debugToken({}, `${KEY}x`), debugToken({ until: 1 }), debugToken({ environment: "other" }), "tgd1.x.y", "x"]) {
+  for (const token of [debugToken({}, `${KEY}x`), debugToken({ until: 1 }), debugToken({ issued: Date.now() - 30 * 86_400_000 }), debugToken({ environment: "other" }), "tgd1.x.y", "x"]) {
     const answer = await gateway.get("/d/echo/open", carrying(token));
     assert.equal(answer.status, 200);
     assert.equal(answer.headers["tollgate-record"], undefined);
