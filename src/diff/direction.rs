@@ -5,6 +5,8 @@
 use super::structure::{Difference, missing};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Which way a difference goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,6 +45,9 @@ enum Judge {
     By(fn(&Value, &Value) -> Direction),
 }
 
+/// What is said of what an origin is asked for. Between two routes it always differs.
+pub const ANOTHER_PATH: &str = "origins are asked for another path";
+
 /// Members, with `*` for any one and `**` for any number; how they are judged; what is said where it is looser, if what
 /// the member's name says is not enough.
 const TABLE: &[(&str, Judge, &str)] = &[
@@ -78,8 +83,20 @@ const TABLE: &[(&str, Judge, &str)] = &[
     ("cache/override_origin", Judge::OnOpens, "what the origin says of storing is overruled"),
     ("csrf", Judge::Guard, "what other sites make browsers send passes"),
     ("csrf/trusted", Judge::Grows, "what more sites make browsers send passes"),
-    ("hsts", Judge::By(bound), "browsers are no longer told to stay with HTTPS"),
-    ("headers/response", Judge::By(guards), "a security header is no longer sent"),
+    ("hsts", Judge::By(hsts), "browsers are told less, or no longer, to stay with HTTPS"),
+    ("**/headers/response", Judge::By(guards), "a security header is no longer sent, or another"),
+    ("**/headers/request", Judge::By(stripped), "what clients send in a header is passed on"),
+    ("maintenance", Judge::Guard, "maintenance holds requests back no longer"),
+    ("maintenance/until", Judge::By(until), "maintenance ends earlier"),
+    ("maintenance/allow", Judge::By(networks), "other addresses pass maintenance"),
+    ("maintenance/key", Judge::Opening, "a key lets pass maintenance"),
+    ("maintenance/key/*", Judge::Any, "another key lets pass maintenance"),
+    ("action/Redirect/host", Judge::By(away), "clients are sent to another host"),
+    ("action/Redirect/port", Judge::By(away), "clients are sent to another port"),
+    ("action/Redirect/https", Judge::By(downgraded), "clients are sent to plain HTTP"),
+    ("**/rewrite", Judge::Any, ANOTHER_PATH),
+    ("action/Combine/calls/*/path", Judge::Any, ANOTHER_PATH),
+    ("**/told_host", Judge::Any, "origins are told another host"),
     (
         "action/Forward/mirrors",
         Judge::By(mirrors),
@@ -231,6 +248,83 @@ fn bound(old: &Value, new: &Value) -> Direction {
     }
 }
 
+/// Telling browsers for a shorter time, or of fewer hosts, is looser.
+fn hsts(old: &Value, new: &Value) -> Direction {
+    let (Some(old_text), Some(new_text)) = (old.as_str(), new.as_str()) else { return bound(old, new) };
+    let part = |text: &str, name: &str| {
+        let parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
+        parts.into_iter().find_map(|part| part.strip_prefix(name).map(str::to_owned))
+    };
+    let age = |text: &str| part(text, "max-age=").and_then(|age| age.parse::<u64>().ok());
+    let hosts = |text: &str| part(text, "includesubdomains").is_some();
+    let less = age(new_text) < age(old_text) || hosts(old_text) && !hosts(new_text);
+    if less { Looser } else { Tighter }
+}
+
+/// An end, or an earlier one, lets requests through that had been held back.
+fn until(old: &Value, new: &Value) -> Direction {
+    match (old.as_i64(), new.as_i64()) {
+        (None, Some(_)) => Looser,
+        (Some(old), Some(new)) if new < old => Looser,
+        _ => Tighter,
+    }
+}
+
+/// Networks of addresses: looser where one is not within one of before.
+fn networks(old: &Value, new: &Value) -> Direction {
+    let within = |one: &&Value, all: &Value| {
+        let all = all.as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().any(|other| {
+            network(one).zip(network(other)).is_some_and(|(one, other)| {
+                one.0 == other.0
+                    && one.2 >= other.2
+                    && one.1.checked_shr(other.3) == other.1.checked_shr(other.3)
+            })
+        })
+    };
+    let list = new.as_array().map(Vec::as_slice).unwrap_or_default();
+    if list.iter().all(|one| within(&one, old)) { Tighter } else { Looser }
+}
+
+/// Whether a network is of IPv4, its first address, how many bits are the same, and how many are not.
+fn network(value: &Value) -> Option<(bool, u128, u32, u32)> {
+    let bits = value.get("bits")?.as_u64().and_then(|bits| u32::try_from(bits).ok())?;
+    let address: IpAddr = value.get("address")?.as_str()?.parse().ok()?;
+    let (four, first, most) = match address {
+        IpAddr::V4(four) => (true, u128::from(u32::from(four)), 32_u32),
+        IpAddr::V6(six) => (false, u128::from(six), 128),
+    };
+    Some((four, first, bits, most.checked_sub(bits)?))
+}
+
+/// Where it is not the request's own.
+fn away(_: &Value, new: &Value) -> Direction {
+    if new.is_null() { Tighter } else { Looser }
+}
+
+fn downgraded(old: &Value, new: &Value) -> Direction {
+    match (old.as_bool(), new.as_bool()) {
+        (_, Some(false)) => Looser,
+        (Some(false), _) => Tighter,
+        _ => Other,
+    }
+}
+
+/// The fields whose values from clients go no further: they are removed, or replaced.
+fn stripped(old: &Value, new: &Value) -> Direction {
+    fn names(list: &Value) -> BTreeSet<&str> {
+        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        let edits = list.iter().filter_map(Value::as_str);
+        edits
+            .filter_map(|edit| {
+                let set = || edit.strip_prefix("set ")?.split_once(':').map(|(name, _)| name);
+                edit.strip_prefix("remove ").or_else(set)
+            })
+            .collect()
+    }
+    if names(old).is_subset(&names(new)) { Other } else { Looser }
+}
+
 /// Fields by which a page guards itself in a browser.
 const GUARDS: [&str; 9] = [
     "content-security-policy",
@@ -247,7 +341,8 @@ const GUARDS: [&str; 9] = [
 fn guards(old: &Value, new: &Value) -> Direction {
     let sets = |value: &&Value| {
         let text = value.as_str().unwrap_or_default();
-        GUARDS.iter().any(|name| text.strip_prefix("set ").is_some_and(|rest| rest.starts_with(name)))
+        let field = text.strip_prefix("set ").or_else(|| text.strip_prefix("add "));
+        field.is_some_and(|field| GUARDS.iter().any(|name| field.starts_with(name)))
     };
     if missing(old, new).iter().any(sets) { Looser } else { Other }
 }

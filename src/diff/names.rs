@@ -3,7 +3,7 @@
 
 use crate::plan::Api;
 use crate::plan::compile::pattern;
-use crate::plan::rule::Rule;
+use crate::plan::rule::{Condition, Rule, Test};
 use crate::routing::host::{Kind, kind};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,8 +135,14 @@ fn text(rule: &Rule) -> String {
     let mut methods = rule.methods.clone();
     methods.sort_unstable();
     let methods = if methods.is_empty() { "ANY".to_owned() } else { methods.join("|") };
-    let mut conditions: Vec<String> =
-        rule.conditions.iter().map(|condition| format!(", {condition}")).collect();
+    let said = |condition: &Condition| {
+        let mut condition = condition.clone();
+        if let Test::In(values) | Test::InOrAbsent(values) = &mut condition.test {
+            values.sort_unstable();
+        }
+        format!(", {condition}")
+    };
+    let mut conditions: Vec<String> = rule.conditions.iter().map(said).collect();
     conditions.sort_unstable();
     let priority = if rule.priority == 0 { String::new() } else { format!(", priority {}", rule.priority) };
     format!("{methods} {}{}{priority}", rule.path, conditions.concat())

@@ -239,7 +239,10 @@ fn keyed(list: Vec<Value>, name: impl Fn(&Value) -> String) -> Value {
 /// mean, named things by name.
 fn plain(own: &mut Value) {
     match own {
-        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Array(items) => {
+            proportion(items);
+            items.iter_mut().for_each(plain);
+        }
         Value::Object(members) => members.values_mut().for_each(plain),
         _ => return,
     }
@@ -252,6 +255,23 @@ fn plain(own: &mut Value) {
     };
     if let Some(replaced) = replaced {
         *own = replaced;
+    }
+}
+
+/// Divides weights by what they have in common: only their proportion means something.
+fn proportion(items: &mut [Value]) {
+    let weight = |item: &Value| item.get("weight").and_then(Value::as_u64);
+    let common = items.iter().filter_map(weight).fold(0_u64, |a, b| {
+        let (mut a, mut b) = (a, b);
+        while let Some(rest) = a.checked_rem(b) {
+            (a, b) = (b, rest);
+        }
+        a
+    });
+    for item in items {
+        if let Some(least) = weight(item).and_then(|weight| weight.checked_div(common)) {
+            set(item, "weight", least.into());
+        }
     }
 }
 

@@ -45,6 +45,20 @@ fn what_lets_more_through_is_looser_and_the_reverse_tighter() {
         ("csrf", json!({ "trusted": [] }), json!(null)),
         ("csrf/trusted", json!([]), json!(["a"])),
         ("hsts", json!("max-age=1"), json!(null)),
+        ("hsts", json!("max-age=2; includeSubDomains"), json!("max-age=2")),
+        ("hsts", json!("max-age=2"), json!("max-age=1")),
+        ("maintenance", json!({}), json!(null)),
+        ("maintenance/until", json!(null), json!(1)),
+        ("maintenance/until", json!(2), json!(1)),
+        (
+            "maintenance/allow",
+            json!([{ "address": "10.1.0.0", "bits": 16 }]),
+            json!([{ "address": "10.0.0.0", "bits": 8 }]),
+        ),
+        ("maintenance/allow", json!([]), json!([{ "address": "::", "bits": 0 }])),
+        ("maintenance/key", json!(null), json!({})),
+        ("action/Redirect/host", json!(null), json!("a.example")),
+        ("action/Redirect/https", json!(true), json!(false)),
         ("trust_forwarded", json!(false), json!(true)),
         ("admin_host", json!("g.example"), json!(null)),
     ] {
@@ -68,6 +82,17 @@ fn what_cannot_be_told_is_flagged() {
         ("auth/issuers/i/algorithms", json!(["ES256"]), json!(["RS256"])),
         ("cors/origins", json!(["a"]), json!(["b"])),
         ("action", forward, combine),
+        (
+            "headers/response",
+            json!(["add content-security-policy: default-src 'self'"]),
+            json!(["add content-security-policy: default-src *"]),
+        ),
+        ("headers/request", json!(["remove x-a"]), json!(["remove x-b"])),
+        ("action/Redirect/host", json!("a.example"), json!("b.example")),
+        ("action/Redirect/port", json!(1), json!(2)),
+        ("action/Forward/rewrite", json!({ "Template": "/public" }), json!({ "Template": "/admin" })),
+        ("action/Combine/calls/a/path", json!("/a"), json!("/b")),
+        ("maintenance/key/secret", json!("A"), json!("B")),
     ] {
         assert_eq!(at(path, one.clone(), other.clone()), Looser, "{path}: {one} → {other}");
         assert_eq!(at(path, other.clone(), one.clone()), Looser, "{path}: {other} → {one}");
@@ -98,6 +123,12 @@ fn what_is_neither_is_not_flagged() {
         ("headers/response", json!(["set x-a: 1"]), json!(["set x-a: 2"])),
     ] {
         assert_eq!(at(path, old, new), Other, "{path}");
+    }
+    for dropped in ["remove x-admin", "set x-admin: no"] {
+        let path = "action/Forward/split/backends/a/headers/request";
+        assert_eq!(at(path, json!([dropped]), json!([])), Looser, "{dropped}");
+        assert_eq!(at(path, json!([]), json!([dropped])), Other, "{dropped}");
+        assert_eq!(at(path, json!([dropped]), json!(["set x-admin: yes"])), Other, "{dropped}");
     }
     assert_eq!(at("headers/response", json!(["set x-frame-options: DENY"]), json!([])), Looser);
 }
