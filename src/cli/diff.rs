@@ -15,7 +15,7 @@ use tollgate::plan::Plan;
 /// Each side is a folder, a revision of git (HEAD~1, main, main:routes), or a plan that `tollgate compile` wrote; in a
 /// revision the folders of --routes are read. Both are compiled, and the plans compared: layout, order, comments,
 /// inheritance and the names of definitions and of path parameters make no difference. For requests that would go
-/// elsewhere one of each kind is shown; where what a route matches is too much to decide, that is said.
+/// elsewhere one of each kind is shown; where it is too much to decide whether there is one, both routes are named.
 ///
 /// Ends with 0 if nothing changes in meaning, 1 if something does, 3 if something gets looser (marked `!!`): who may call,
 /// how often, how much, from where, what is passed on to whom. 2 if a side cannot be read or has mistakes.
@@ -183,8 +183,12 @@ fn summary(reports: &[(String, Report)], loosened: usize) -> String {
         |count: &dyn Fn(&Report) -> usize| reports.iter().map(|(_, report)| count(report)).max().unwrap_or(0);
     let routes =
         |kind| most(&|report: &Report| report.routes.iter().filter(|route| route.kind == kind).count());
+    let undecided = match most(&|report: &Report| report.undecided.len()) {
+        0 => String::new(),
+        pairs => format!("; pairs of routes that cannot be decided: {pairs}"),
+    };
     format!(
-        "routes: {} added, {} removed, {} renamed, {} changed; requests that go elsewhere: {}; looser: {loosened}\n",
+        "routes: {} added, {} removed, {} renamed, {} changed; requests that go elsewhere: {}{undecided}; looser: {loosened}\n",
         routes(diff::Kind::Added),
         routes(diff::Kind::Removed),
         routes(diff::Kind::Renamed),

@@ -6,12 +6,12 @@
 
 use super::names::Names;
 use super::view::View;
-use super::{Change, Direction, Entry, Kind, Moved, OPEN, Undecided, changes, direction, is_open};
+use super::{Change, Direction, Entry, Kind, Moved, OPEN, changes, direction, is_open};
 use crate::plan::compile::analysis::{Placed, Requests, Witness};
 use crate::plan::rule::Rule;
 use crate::plan::{Plan, Route, format::LoadError};
 use crate::routing::{Miss, Router};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// What becomes of a request.
@@ -25,6 +25,15 @@ enum Outcome {
     Method,
     /// Something else than a route answers, or the plan cannot say.
     Else,
+}
+
+impl Outcome {
+    fn route(self) -> Option<u32> {
+        match self {
+            Outcome::Route(index) => Some(index),
+            _ => None,
+        }
+    }
 }
 
 /// A plan with all that is asked of it.
@@ -76,13 +85,16 @@ impl<'p> Side<'p> {
     }
 }
 
-/// Of each pair of old and new answer one request, and the routes of which some requests are too much to find.
+/// Of each pair of old and new answer one request, and the pairs for which it is too much to decide whether there is one.
+///
+/// A request that moves has its old rule, its new one, or both among those that are not in both plans; so these are
+/// walked, each alone, for what nobody answers on the other side, and together with each rule of the other side.
 pub fn elsewhere(
     old: (&Rc<Plan>, &View),
     new: (&Rc<Plan>, &View),
     routes: &[Entry],
     renamed: &HashMap<String, String>,
-) -> Result<(Vec<Moved>, Vec<Undecided>), LoadError> {
+) -> Result<(Vec<Moved>, Vec<Moved>), LoadError> {
     let (old, new) = (Side::new(old)?, Side::new(new)?);
     let mut placed = old.placed();
     let first = placed.len();
@@ -104,33 +116,44 @@ pub fn elsewhere(
         Some(before.into_iter().chain(now.map(|rule| rule.saturating_add(first))).collect())
     };
     let mut requests = Requests::new(&placed);
-    let mut undecided: BTreeMap<String, String> = BTreeMap::new();
+    let mut undecided: BTreeSet<(Outcome, Outcome)> = BTreeSet::new();
+    let answer =
+        |rule: usize| placed.get(rule).map_or(Outcome::NotFound, |one| Outcome::Route(one.rule.route));
     for rule in changed {
-        let mut whole = requests.each(&[rule], &mut ask);
+        let sides = |other: Outcome| if rule < first { (answer(rule), other) } else { (other, answer(rule)) };
+        if !requests.each(&[rule], &mut ask) {
+            undecided.insert(sides(Outcome::NotFound));
+        }
         let others = if rule < first { first..placed.len() } else { 0..first };
         for other in others {
-            if requests.near(rule, other) {
-                whole &= requests.each(&[rule, other], &mut ask);
+            if requests.near(rule, other) && !requests.each(&[rule, other], &mut ask) {
+                undecided.insert(sides(answer(other)));
             }
         }
-        if let Some(one) = placed.get(rule).filter(|_| !whole) {
-            let side = if rule < first { &old } else { &new };
-            undecided.insert(name(side.plan, Outcome::Route(one.rule.route))?, one.api.owner.clone());
-        }
     }
-    let mut out = Vec::new();
-    for ((was, is), request) in seen {
+    let shown = |pair: (Outcome, Outcome)| (pair.0.route(), pair.1.route());
+    let known: HashSet<_> = seen.keys().map(|pair| shown(*pair)).collect();
+    undecided.retain(|pair| !known.contains(&shown(*pair)));
+    let judged = |(was, is), request| -> Result<Option<Moved>, LoadError> {
         let (from, to) = (name(old.plan, was)?, name(new.plan, is)?);
         let same = from == to || renamed.get(&to).is_some_and(|was| *was == from);
-        out.extend(if same { None } else { moved(request, (from, to), (old.view, new.view), routes) });
-    }
+        Ok(if same { None } else { moved(request, (from, to), (old.view, new.view), routes) })
+    };
+    let shown = seen.into_iter().map(|(pair, request)| judged(pair, Some(request)));
+    let hidden = undecided.into_iter().map(|pair| judged(pair, None));
+    Ok((sorted(shown)?, sorted(hidden)?))
+}
+
+/// All that there is to say, by owner.
+fn sorted(all: impl Iterator<Item = Result<Option<Moved>, LoadError>>) -> Result<Vec<Moved>, LoadError> {
+    let mut out: Vec<Moved> = all.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     out.sort_by(|a, b| (&a.owner, &a.old, &a.new).cmp(&(&b.owner, &b.old, &b.new)));
-    Ok((out, undecided.into_iter().map(|(name, owner)| Undecided { name, owner }).collect()))
+    Ok(out)
 }
 
 /// What there is to say of a request; nothing where it is said already that its route is new, or gone.
 fn moved(
-    request: Witness,
+    request: Option<Witness>,
     (old, new): (String, String),
     (before, after): (&View, &View),
     routes: &[Entry],
@@ -143,7 +166,8 @@ fn moved(
     let (direction, says) = match (from, to) {
         (Some(from), Some(to)) => {
             let found = changes(from, to);
-            let found: Vec<&Change> = found.iter().filter(|change| change.field != "match").collect();
+            let own = |change: &&Change| change.field != "match" && change.says != direction::ANOTHER_PATH;
+            let found: Vec<&Change> = found.iter().filter(own).collect();
             let mut says: Vec<&str> =
                 found.iter().map(|change| change.says).filter(|says| !says.is_empty()).collect();
             says.sort_by_key(|says| direction::rank(says));
@@ -171,3 +195,6 @@ fn name(plan: &Plan, outcome: Outcome) -> Result<String, LoadError> {
         Outcome::Else => "no route".into(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,8 +39,8 @@ pub struct Report {
     /// Requests that another route answers, or none, than before; one of each kind. What an added route takes from nobody
     /// and a removed one leaves to nobody is not among them.
     pub elsewhere: Vec<Moved>,
-    /// Routes of which some requests may go elsewhere without being shown: what they match is too much to decide.
-    pub undecided: Vec<Undecided>,
+    /// Pairs of routes of which it is too much to decide whether requests go from the one to the other.
+    pub undecided: Vec<Moved>,
 }
 
 /// An API version or route that differs.
@@ -99,11 +99,12 @@ pub struct Change {
     pub says: &'static str,
 }
 
-/// A request that goes elsewhere.
+/// Requests that go elsewhere, or may.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Moved {
-    /// The request.
-    pub request: Witness,
+    /// One of them; none where it cannot be decided whether there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Witness>,
     /// What answered: a route's name, `404` or `405`.
     pub old: String,
     /// What answers.
@@ -117,15 +118,6 @@ pub struct Moved {
     pub says: Vec<&'static str>,
 }
 
-/// A route of which it cannot be decided which requests go elsewhere.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Undecided {
-    /// `api/version/route`.
-    pub name: String,
-    /// Who owns it.
-    pub owner: String,
-}
-
 impl Report {
     /// Whether nothing differs in meaning.
     pub fn is_empty(&self) -> bool {
@@ -135,7 +127,8 @@ impl Report {
     /// Number of things that are looser than before. A change that concerns several routes counts once.
     pub fn loosened(&self) -> usize {
         let mut seen: Vec<&Change> = Vec::new();
-        let mut count = self.elsewhere.iter().filter(|moved| moved.direction == Direction::Looser).count();
+        let moved = self.elsewhere.iter().chain(&self.undecided);
+        let mut count = moved.filter(|moved| moved.direction == Direction::Looser).count();
         for entry in self.apis.iter().chain(&self.routes) {
             count = count.saturating_add(usize::from(
                 entry.changes.is_empty() && entry.direction == Direction::Looser,

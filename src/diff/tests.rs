@@ -221,9 +221,9 @@ fn routes_that_come_go_and_are_renamed_are_told_apart() {
 
 /// Requests that go elsewhere, and between which routes.
 fn moved(report: &Report) -> Vec<String> {
+    let shown = |moved: &Moved| moved.request.as_ref().unwrap().to_string().replace('`', "");
     let said = report.elsewhere.iter();
-    said.map(|moved| format!("{}: {} → {}", moved.request.to_string().replace('`', ""), moved.old, moved.new))
-        .collect()
+    said.map(|moved| format!("{}: {} → {}", shown(moved), moved.old, moved.new)).collect()
 }
 
 #[test]
@@ -302,16 +302,44 @@ fn requests_of_regular_expressions_go_elsewhere_too() {
     }
 }
 
-/// What is too much to decide is said.
+/// What is too much to decide is said of both routes, and flagged where the other asks for less.
 #[test]
 fn what_cannot_be_decided_is_said() {
-    let route =
-        |more: &str| format!("  one: {{ match: {{ regex: \"/(?:a|b)*a(?:a|b){{300}}c{more}\" }} }}\n");
+    let large = |more: &str| format!("{{ match: {{ regex: \"/(?:a|b)*a(?:a|b){{300}}c{more}\" }}");
+    let route = |more: &str| format!("  one: {} }}\n", large(more));
     let report = between(&route(""), &route("|/d"));
     assert_eq!(moved(&report), ["GET https://x.example/a/d: 404 → a/v1/one"]);
-    assert_eq!(report.undecided, [Undecided { name: "a/v1/one".into(), owner: "team".into() }]);
+    let pairs = |report: &Report| -> Vec<(String, String, Direction)> {
+        report.undecided.iter().map(|pair| (pair.old.clone(), pair.new.clone(), pair.direction)).collect()
+    };
+    assert_eq!(pairs(&report), [("a/v1/one".to_owned(), "404".to_owned(), Direction::Tighter)]);
+    assert_eq!(report.undecided[0].request, None);
     let text = super::text::text(&[("dev".into(), report)], false);
-    assert!(text.contains("  ? a/v1/one\n      what it matches is too much to decide"), "{text}");
+    assert!(text.contains("  ? cannot decide whether requests go from a/v1/one to 404: "), "{text}");
+    // What had a bound on bodies may go to what has none.
+    let guarded = |more: &str| {
+        format!("  all: {{ match: {{ prefix: / }} }}\n  one: {}, body: {{ max: 1KiB }} }}\n", large(more))
+    };
+    let report = between(&guarded(""), &guarded("|/d"));
+    let pair = ("a/v1/one".to_owned(), "a/v1/all".to_owned(), Direction::Looser);
+    assert!(pairs(&report).contains(&pair), "{report:#?}");
+    assert!(report.loosened() > 0);
+    let text = super::text::text(&[("dev".into(), report)], false);
+    let line = "  ? cannot decide whether requests go from a/v1/one to a/v1/all: what these match is too much   !! bound on the body removed\n";
+    assert!(text.contains(line), "{text}");
+}
+
+/// What is written otherwise, and means the same.
+#[test]
+fn order_of_values_and_proportional_weights_mean_nothing() {
+    let route = |values: &str, weight: u32| {
+        format!(
+            "  one: {{ match: {{ prefix: /q, headers: {{ x-h: {values} }} }}, upstream: {{ targets: [{{ url: \"https://a.example\", weight: {weight} }}, {{ url: \"https://b.example\", weight: {} }}] }} }}\n",
+            weight * 2
+        )
+    };
+    let report = between(&route("[a, b]", 1), &route("[b, a]", 5));
+    assert!(report.is_empty(), "{report:#?}");
 }
 
 /// Nobody reads the names of parameters: they may change, if all that uses them does.

@@ -1,7 +1,7 @@
 //! Reports as people read them: by owner, each change once with all that it concerns, what is looser first and flagged.
 
 use super::structure::missing;
-use super::{Change, Direction, Entry, Kind, Report};
+use super::{Change, Direction, Entry, Kind, Moved, Report};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -25,8 +25,8 @@ struct Part<'r> {
     changes: BTreeMap<String, (&'r Change, BTreeMap<&'r str, Where>)>,
     /// Requests that go elsewhere: what to say of each pair of routes, its witness, and where.
     moved: BTreeMap<(Direction, &'r str, &'r str), (String, Where)>,
-    /// Routes of which some requests may go elsewhere unseen.
-    undecided: BTreeMap<&'r str, Where>,
+    /// The same where it cannot be decided whether there is such a request.
+    undecided: BTreeMap<(Direction, &'r str, &'r str), (String, Where)>,
 }
 
 impl<'r> Part<'r> {
@@ -56,16 +56,21 @@ pub fn text(reports: &[(String, Report)], color: bool) -> String {
                 part.change(change, &entry.name, at);
             }
         }
-        for moved in &report.elsewhere {
+        for moved in report.elsewhere.iter().chain(&report.undecided) {
             let part = owners.entry(&moved.owner).or_default();
-            let key = (moved.direction, moved.old.as_str(), moved.new.as_str());
-            let says = flag(moved.direction, &moved.says.join(", "), paint);
-            let text = format!("{}\n      was {}, now {}{says}", moved.request, moved.old, moved.new);
-            part.moved.entry(key).or_insert_with(|| (text, Where::new())).1.insert(at);
-        }
-        for route in &report.undecided {
-            let part = owners.entry(&route.owner).or_default();
-            part.undecided.entry(&route.name).or_default().insert(at);
+            let Moved { old, new, direction, .. } = moved;
+            let says = flag(*direction, &moved.says.join(", "), paint);
+            let key = (*direction, old.as_str(), new.as_str());
+            let (kind, text) = match &moved.request {
+                Some(request) => (&mut part.moved, format!("{request}\n      was {old}, now {new}{says}")),
+                None => (
+                    &mut part.undecided,
+                    format!(
+                        "cannot decide whether requests go from {old} to {new}: what these match is too much{says}"
+                    ),
+                ),
+            };
+            kind.entry(key).or_insert_with(|| (text, Where::new())).1.insert(at);
         }
     }
     let names: Vec<&str> = reports.iter().map(|(name, _)| name.as_str()).collect();
@@ -138,12 +143,11 @@ fn owner(out: &mut String, name: &str, part: &Part<'_>, all: &[&str], paint: Pai
     if let Some(more) = part.moved.len().checked_sub(MOST).filter(|more| *more > 0) {
         let _ = writeln!(out, "    and {more} more requests go elsewhere (--json has all)");
     }
-    for (name, at) in &part.undecided {
-        let _ = writeln!(
-            out,
-            "  ? {name}{}\n      what it matches is too much to decide: more of its requests may go elsewhere",
-            within(at)
-        );
+    for ((direction, ..), (text, at)) in part.undecided.iter().take(MOST) {
+        let _ = writeln!(out, "  {} {text}{}", paint.by(*direction, "?"), within(at));
+    }
+    if let Some(more) = part.undecided.len().checked_sub(MOST).filter(|more| *more > 0) {
+        let _ = writeln!(out, "    and {more} more pairs of routes that cannot be decided (--json has all)");
     }
     out.push('\n');
 }

@@ -12,6 +12,9 @@ use crate::plan::rule::{Condition, Rule, Selector, Subject, Test};
 use crate::routing::asked;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Most ways to keep a value from several others that are tried.
+const MOST_WAYS: usize = 64;
+
 /// Something that conditions look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing<'a> {
@@ -145,55 +148,56 @@ impl<'a> Values<'a> {
             && self.regexes.iter().all(|source| automata.fits(source, value))
     }
 
-    /// Something that is here and not in `other`, `None` for being absent: `No` if all of this is.
+    /// Something that is here and in none of `others`, `None` for being absent: `No` if all of this is in some.
     fn beyond(
         &self,
-        other: &Values<'_>,
+        others: &[&Values<'_>],
         thing: Thing<'_>,
         automata: &mut Automata,
     ) -> Answer<Option<String>> {
-        if self.absent && !other.absent {
+        if self.absent && others.iter().all(|other| !other.absent) {
             return Answer::Yes(None);
         }
-        let shown = |value: &str| Answer::Yes(Some(value.to_owned()));
+        let mut free = |value: &str| others.iter().all(|other| !other.has(Some(value), automata));
+        if let Some(own) = &self.listed {
+            let found = own.iter().find(|value| free(value));
+            return found.map_or(Answer::No, |value| Answer::Yes(Some((*value).to_owned())));
+        }
+        if self.regexes.is_empty() && others.iter().all(|other| other.listed.is_some()) {
+            // One of so many is none of theirs.
+            let theirs: usize =
+                others.iter().filter_map(|other| other.listed.as_ref()).map(BTreeSet::len).sum();
+            let mut made = (0..=theirs).map(|n| if n == 0 { "x".into() } else { format!("x{n}") });
+            return made.find(|made: &String| free(made)).map_or(Answer::No, |made| Answer::Yes(Some(made)));
+        }
+        // One expression of each that the value does not fit; a list is one.
+        let mut ways: Vec<BTreeSet<String>> = vec![BTreeSet::new()];
+        for other in others {
+            let refused: Vec<String> = match &other.listed {
+                Some(list) if list.is_empty() => continue,
+                Some(list) => {
+                    let list: Vec<String> = list.iter().map(|value| regex_syntax::escape(value)).collect();
+                    vec![list.join("|")]
+                }
+                None => other.regexes.difference(&self.regexes).map(|source| (*source).to_owned()).collect(),
+            };
+            let with = |way: &BTreeSet<String>, source: &String| {
+                way.iter().chain([source]).cloned().collect::<BTreeSet<_>>()
+            };
+            ways = ways.iter().flat_map(|way| refused.iter().map(|source| with(way, source))).collect();
+            if ways.len() > MOST_WAYS {
+                return Answer::Unknown;
+            }
+        }
+        let within: Vec<&str> = self.regexes.iter().copied().collect();
         let mut answer = Answer::No;
-        match (&self.listed, &other.listed) {
-            (Some(own), Some(theirs)) => {
-                if let Some(value) = own.difference(theirs).next() {
-                    return shown(value);
-                }
-            }
-            (Some(own), None) => {
-                let mut fits = |value: &str| other.regexes.iter().all(|source| automata.fits(source, value));
-                if let Some(value) = own.iter().find(|value| !fits(value)) {
-                    return shown(value);
-                }
-            }
-            (None, Some(theirs)) if self.regexes.is_empty() => {
-                // One of so many is none of theirs.
-                let mut made = (0..=theirs.len()).map(|n| if n == 0 { "x".into() } else { format!("x{n}") });
-                return made
-                    .find(|made: &String| !theirs.contains(made.as_str()))
-                    .map_or(answer, |made| shown(&made));
-            }
-            (None, theirs) => {
-                let within: Vec<&str> = self.regexes.iter().copied().collect();
-                let list = theirs.as_ref().map(|values| {
-                    let values: Vec<String> =
-                        values.iter().map(|value| regex_syntax::escape(value)).collect();
-                    // An empty list is a class that nothing is in.
-                    if values.is_empty() { "[^\\x00-\\x{10FFFF}]".into() } else { values.join("|") }
-                });
-                for source in other.regexes.iter().copied().chain(list.as_deref()) {
-                    if self.regexes.contains(source) {
-                        continue;
-                    }
-                    match automata.value(thing.kind(), &within, Some(source)) {
-                        Answer::Yes(value) => return Answer::Yes(Some(value)),
-                        Answer::Unknown => answer = Answer::Unknown,
-                        Answer::No => {}
-                    }
-                }
+        for way in ways {
+            let each: Vec<String> = way.iter().map(|source| format!("(?:{source})")).collect();
+            let without = Some(each.join("|")).filter(|_| !each.is_empty());
+            match automata.value(thing.kind(), &within, without.as_deref()) {
+                Answer::Yes(value) => return Answer::Yes(Some(value)),
+                Answer::Unknown => answer = Answer::Unknown,
+                Answer::No => {}
             }
         }
         answer
@@ -320,8 +324,9 @@ impl<'a> Conditions<'a> {
     /// Whether these can hold where `other` does not: `No` if `other` follows. These must be able to hold.
     pub fn beyond(&self, other: &Conditions<'a>, automata: &mut Automata) -> Answer<()> {
         let mut answer = Answer::No;
-        for (_, found) in self.escapes(other, automata) {
-            match found {
+        for (thing, theirs) in &other.things {
+            let own = self.things.get(thing).unwrap_or(&EVERYTHING);
+            match own.beyond(&[theirs], *thing, automata) {
                 Answer::Yes(_) => return Answer::Yes(()),
                 Answer::Unknown => answer = Answer::Unknown,
                 Answer::No => {}
@@ -330,16 +335,22 @@ impl<'a> Conditions<'a> {
         answer
     }
 
-    /// For each thing that `other` looks at, a value with which these can hold and `other` does not.
-    pub fn escapes<'s>(
-        &'s self,
-        other: &'s Conditions<'a>,
-        automata: &'s mut Automata,
-    ) -> impl Iterator<Item = (Thing<'a>, Answer<Option<String>>)> + 's {
-        other.things.iter().map(move |(thing, theirs)| {
-            let own = self.things.get(thing).unwrap_or(&EVERYTHING);
-            (*thing, own.beyond(theirs, *thing, automata))
-        })
+    /// A value of a thing, `None` for being absent, that suits these and `other`, and none of `without`.
+    pub fn apart(
+        &self,
+        other: &Conditions<'a>,
+        without: &[&Conditions<'a>],
+        thing: Thing<'a>,
+        automata: &mut Automata,
+    ) -> Answer<Option<String>> {
+        let of = |conditions: &Conditions<'a>| conditions.things.get(&thing).unwrap_or(&EVERYTHING).clone();
+        let mut own = of(self).and(&of(other), automata);
+        if thing == Thing::Certificate {
+            // There is one or there is none.
+            own.listed.get_or_insert_with(|| BTreeSet::from([""]));
+        }
+        let without: Vec<Values<'a>> = without.iter().map(|conditions| of(conditions)).collect();
+        own.beyond(&without.iter().collect::<Vec<_>>(), thing, automata)
     }
 
     /// The few values that a thing may have, `None` for being absent; nothing if they are not few.

@@ -5,12 +5,13 @@
 //! does not fit, or with a value that its conditions refuse.
 
 use super::automata::{Answer, Automata, Paths};
-use super::conditions::Thing;
+use super::conditions::{Conditions, Thing};
 use super::places::{self, Path, Shape};
 use super::rules::{Facts, Names};
 use super::{Placed, Witness};
+use crate::routing::asked::Ready;
 use crate::routing::path::Leniency;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// Most kinds of requests that are made up at a time; each is one for every host and method.
 const MOST: usize = 64;
@@ -27,6 +28,8 @@ pub struct Requests<'a> {
     told: u64,
     names: Names,
     automata: Automata,
+    /// Rules as requests meet them.
+    ready: HashMap<usize, Option<Ready>>,
 }
 
 /// What keeps requests from rules that took others.
@@ -34,8 +37,15 @@ pub struct Requests<'a> {
 struct Apart<'a> {
     /// Rules whose paths they do not have.
     without: BTreeSet<usize>,
-    /// Values that they have.
-    values: BTreeMap<Thing<'a>, Option<String>>,
+    /// Rules whose values they do not have, and the values that they have for that.
+    refused: BTreeMap<Thing<'a>, (BTreeSet<usize>, Option<String>)>,
+}
+
+impl Apart<'_> {
+    /// Whether requests are kept from a rule.
+    fn has(&self, rule: usize) -> bool {
+        self.without.contains(&rule) || self.refused.values().any(|(rules, _)| rules.contains(&rule))
+    }
 }
 
 impl<'a> Requests<'a> {
@@ -50,7 +60,7 @@ impl<'a> Requests<'a> {
         let mut hosts: Vec<String> = placed.iter().flat_map(shapes).collect();
         hosts.sort_unstable();
         hosts.dedup();
-        Requests { placed, rules, paths: begun, hosts, told, names, automata }
+        Requests { placed, rules, paths: begun, hosts, told, names, automata, ready: HashMap::new() }
     }
 
     /// Whether two rules have requests in common, as far as that is seen at once.
@@ -81,12 +91,19 @@ impl<'a> Requests<'a> {
             for path in &paths {
                 for host in &hosts {
                     for method in &methods {
-                        let Some(by) = ask(&Witness::new(method, host, path, &values)) else { return whole };
+                        let witness = Witness::new(method, host, path, &values);
+                        whole &= within.iter().all(|rule| self.holds(*rule, &witness));
+                        let Some(by) = ask(&witness) else { return whole };
                         taken.extend(by.into_iter().filter(|rule| !within.contains(rule)));
                     }
                 }
             }
             for rule in taken {
+                if apart.has(rule) {
+                    // What was to keep it away did not.
+                    whole = false;
+                    continue;
+                }
                 for next in self.escapes(within, &apart, rule, &mut whole) {
                     if known.len() >= MOST {
                         return false;
@@ -111,20 +128,36 @@ impl<'a> Requests<'a> {
         let mut path = apart.clone();
         path.without.insert(rule);
         let mut ways = vec![path];
-        let own = within.first().and_then(|own| self.rules.get(*own));
-        let (Some(own), Some(other)) = (own, self.rules.get(rule)) else { return ways };
-        for (thing, value) in own.conditions.escapes(&other.conditions, &mut self.automata) {
-            match value {
-                Answer::Yes(value) if !apart.values.contains_key(&thing) => {
+        let of = |rule: Option<&usize>| self.rules.get(*rule?).map(|facts| &facts.conditions);
+        let (Some(first), Some(last), Some(other)) = (of(within.first()), of(within.last()), of(Some(&rule)))
+        else {
+            return ways;
+        };
+        for thing in other.things() {
+            let mut refused = apart.refused.get(&thing).map(|(rules, _)| rules.clone()).unwrap_or_default();
+            refused.insert(rule);
+            let others: Vec<&Conditions<'a>> = refused.iter().filter_map(|rule| of(Some(rule))).collect();
+            match first.apart(last, &others, thing, &mut self.automata) {
+                Answer::Yes(value) => {
                     let mut way = apart.clone();
-                    way.values.insert(thing, value);
+                    way.refused.insert(thing, (refused, value));
                     ways.push(way);
                 }
-                Answer::Yes(_) | Answer::No => {}
+                Answer::No => {}
                 Answer::Unknown => *whole = false,
             }
         }
         ways
+    }
+
+    /// Whether a request has what a rule asks for beside host, path and method.
+    fn holds(&mut self, rule: usize, witness: &Witness) -> bool {
+        let Some(one) = self.placed.get(rule) else { return false };
+        if one.rule.conditions.is_empty() {
+            return true;
+        }
+        let ready = self.ready.entry(rule).or_insert_with(|| Ready::new(one.rule.clone()).ok());
+        ready.as_ref().is_some_and(|ready| witness.ask(|asked| ready.failing(asked).is_none()))
     }
 
     /// Values with which all conditions hold.
@@ -139,7 +172,8 @@ impl<'a> Requests<'a> {
         match first.conditions.with(&second.conditions, &mut self.automata) {
             Answer::Yes(values) => {
                 let mut values: BTreeMap<Thing<'a>, Option<String>> = values.into_iter().collect();
-                values.extend(apart.values.clone());
+                let own = apart.refused.iter().map(|(thing, (_, value))| (*thing, value.clone()));
+                values.extend(own);
                 Some(values.into_iter().collect())
             }
             Answer::No => None,
