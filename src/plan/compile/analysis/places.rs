@@ -83,7 +83,7 @@ pub enum Shape {
 }
 
 /// One shape of a rule's paths.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Path {
     /// The shape.
     pub shape: Shape,
@@ -182,6 +182,25 @@ impl Path {
                 (None, None) => return false,
             }
         }
+    }
+
+    /// Whether all paths of another are paths of this one, as far as that is seen at once: of the same shape, or of a prefix
+    /// with which the other's text begins, or what all begins with that fits its regular expression.
+    pub fn covers(&self, other: &Path, beginning: &str) -> bool {
+        if self.shape == other.shape {
+            return other.within(self);
+        }
+        let Shape::Prefix(prefix) = &self.shape else { return false };
+        let text = match &other.shape {
+            Shape::Exact(text) | Shape::Rest(text) | Shape::Prefix(text) => text.as_str(),
+            Shape::Regex(_) => beginning,
+        };
+        let below = text.strip_prefix(prefix.as_str());
+        // Its own base may have to be there without a slash, or with one.
+        let own =
+            below == Some("") && (matches!(other.shape, Shape::Regex(_)) || self.no_bare || self.no_slash);
+        !own && below.is_some_and(|below| below.starts_with('/') || below.is_empty())
+            && !(below == Some("/") && self.no_slash)
     }
 
     /// The paths as a regular expression.

@@ -28,6 +28,8 @@ pub struct Requests<'a> {
     told: u64,
     names: Names,
     automata: Automata,
+    /// What was asked of automata: a path of these shapes, and of none of these rules; whether encoded slashes pass.
+    known: HashMap<(Vec<Path>, BTreeSet<usize>, bool), Answer<String>>,
     /// Rules as requests meet them.
     ready: HashMap<usize, Option<Ready>>,
 }
@@ -60,7 +62,17 @@ impl<'a> Requests<'a> {
         let mut hosts: Vec<String> = placed.iter().flat_map(shapes).collect();
         hosts.sort_unstable();
         hosts.dedup();
-        Requests { placed, rules, paths: begun, hosts, told, names, automata, ready: HashMap::new() }
+        Requests {
+            placed,
+            rules,
+            paths: begun,
+            hosts,
+            told,
+            names,
+            automata,
+            known: HashMap::new(),
+            ready: HashMap::new(),
+        }
     }
 
     /// Whether two rules have requests in common, as far as that is seen at once.
@@ -187,7 +199,8 @@ impl<'a> Requests<'a> {
     /// Paths that fit, one of each shape.
     fn ways(&mut self, within: &[usize], apart: &Apart<'_>, whole: &mut bool) -> Vec<String> {
         let of = |rule: &usize| self.paths.get(*rule).map(|(_, paths)| paths.as_slice()).unwrap_or_default();
-        let without: Vec<Paths> = apart.without.iter().flat_map(of).map(Path::paths).collect();
+        let avoided: Vec<&Path> = apart.without.iter().flat_map(of).collect();
+        let without: Vec<Paths> = avoided.iter().map(|path| path.paths()).collect();
         let without: Vec<&Paths> = without.iter().collect();
         let ways: Vec<Vec<&Path>> = match within {
             [a, b] => of(a).iter().flat_map(|a| of(b).iter().map(move |b| vec![a, b])).collect(),
@@ -197,19 +210,41 @@ impl<'a> Requests<'a> {
             within.iter().filter_map(|rule| self.placed.get(*rule)).any(|one| one.leniency.encoded_slashes);
         let mut found = Vec::new();
         for way in ways {
-            match way.as_slice() {
-                [only] if without.is_empty() && !matches!(only.shape, Shape::Regex(_)) => {
-                    found.push(only.shown());
+            // Most needs no automaton: of a path and what covers it, the path is what both have.
+            let covers = |a: &Path, b: &Path, automata: &mut Automata| match &b.shape {
+                Shape::Regex(set) => a.covers(b, &automata.beginning(set)),
+                _ => a.covers(b, ""),
+            };
+            let way = match way.as_slice() {
+                [a, b] if covers(a, b, &mut self.automata) => vec![*b],
+                [a, b] if covers(b, a, &mut self.automata) => vec![*a],
+                _ => way,
+            };
+            let mut parts = way.iter().flat_map(|own| avoided.iter().map(move |other| (own, other)));
+            if parts.any(|(own, other)| covers(other, own, &mut self.automata)) {
+                continue;
+            }
+            if let [only] = way.as_slice()
+                && !matches!(only.shape, Shape::Regex(_))
+            {
+                let shown = only.shown();
+                if !without.iter().any(|set| self.automata.has(set, &shown)) {
+                    found.push(shown);
+                    continue;
                 }
-                _ => {
-                    let sets: Vec<Paths> = way.iter().map(|path| path.paths()).collect();
-                    let sets: Vec<&Paths> = sets.iter().collect();
-                    match self.automata.path(&sets, &without, Leniency { encoded_slashes }) {
-                        Answer::Yes(path) => found.push(path),
-                        Answer::No => {}
-                        Answer::Unknown => *whole = false,
-                    }
-                }
+            }
+            let sets: Vec<Paths> = way.iter().map(|path| path.paths()).collect();
+            let sets: Vec<&Paths> = sets.iter().collect();
+            // The same is asked for each other rule that covers the path.
+            let key = (way.into_iter().cloned().collect(), apart.without.clone(), encoded_slashes);
+            let automata = &mut self.automata;
+            let answer = self.known.entry(key);
+            let answer =
+                answer.or_insert_with(|| automata.path(&sets, &without, Leniency { encoded_slashes }));
+            match answer.clone() {
+                Answer::Yes(path) => found.push(path),
+                Answer::No => {}
+                Answer::Unknown => *whole = false,
             }
         }
         found
