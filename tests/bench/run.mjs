@@ -19,7 +19,8 @@ const WARMING = 4;
 const SCENARIOS = Object.keys(PATHS);
 
 const argv = process.argv.slice(2), json = argv.includes("--json");
-const rounds = Number(argv[argv.indexOf("--rounds") + 1] && argv.includes("--rounds") ? argv[argv.indexOf("--rounds") + 1] : 15);
+/** Two at least: one in each order. */
+const rounds = Math.max(2, Number(argv[argv.indexOf("--rounds") + 1] && argv.includes("--rounds") ? argv[argv.indexOf("--rounds") + 1] : 16));
 const named = argv.filter((a, i) => !a.startsWith("--") && argv[i - 1] !== "--rounds");
 for (const name of named) if (!SCENARIOS.includes(name)) {
   console.error(`no scenario ${name}; there are: ${SCENARIOS.join(" ")}`);
@@ -164,7 +165,10 @@ function paired(pairs, scenario) {
     results[i].own.push(mine);
     results[i].ratio.push(mine / below);
   });
-  return results.map(({ floor, own: mine, ratio }) => ({ floor: median(floor), rps: median(mine), ratio: median(ratio), spread: [Math.min(...ratio), Math.max(...ratio)] }));
+  // Whoever comes second in a round is the slower for it. The median of an odd number of rounds would lie on one side:
+  // an identical worker had 0.92 of itself. So each order has its median, and the ratio is their geometric mean.
+  const ordered = (/** @type {number[]} */ ratio, /** @type {number} */ first) => median(ratio.filter((_, round) => round % 2 === first));
+  return results.map(({ floor, own: mine, ratio }) => ({ floor: median(floor), rps: median(mine), ratio: Math.sqrt(ordered(ratio, 0) * ordered(ratio, 1)), spread: [Math.min(...ratio), Math.max(...ratio)] }));
 }
 
 /**
@@ -204,8 +208,12 @@ const made = await observe();
 const stopOrigin = await fastOrigin(originPort);
 const honoWorker = await floorWorker("hono", floors.hono(origin));
 buildSync({ entryPoints: [honoWorker.modules["floor.js"]], outfile: honoWorker.modules["floor.js"], allowOverwrite: true, bundle: true, format: "esm", nodePaths: [join(TOP, "node_modules")], logLevel: "error" });
-const same = await floorWorker("same", made.open ? readFileSync(made.open.modules["floor.js"], "utf8") : floors.bare(origin));
-const bench = await new Workerd([gateway, bare, honoWorker, same, ...Object.values(made)]).start();
+// Each has a floor of its own beside it: one that is called oftener than what it is compared with has the warmer isolate.
+const source = made.open ? readFileSync(made.open.modules["floor.js"], "utf8") : floors.bare(origin);
+const others = await Promise.all(Object.entries({ same: null, bare, hono: honoWorker }).map(async ([name, worker]) => {
+  return { name, floor: await floorWorker(`${name}-floor`, source), worker: worker ?? (await floorWorker(name, source)) };
+}));
+const bench = await new Workerd([gateway, ...others.flatMap(({ floor, worker }) => [floor, worker]), ...Object.values(made)]).start();
 
 const round3 = (/** @type {number} */ n) => Math.round(n * 1000) / 1000;
 /** @type {any} */
@@ -214,13 +222,15 @@ for (const scenario of scenarios) {
   const floor = made[scenario];
   await verify(scenario, floor.port);
   const pairs = /** @type {[string, number, number][]} */ ([[scenario, floor.port, gateway.port]]);
-  if (scenario === "open") for (const [name, { port }] of Object.entries({ bare, same, hono: honoWorker })) await works(name, port);
-  if (scenario === "open") pairs.push(["same", floor.port, same.port], ["bare", floor.port, bare.port], ["hono", floor.port, honoWorker.port]);
-  const [result, ...others] = paired(pairs, scenario);
+  if (scenario === "open") for (const { name, floor: beside, worker } of others) {
+    await works(name, worker.port);
+    pairs.push([name, beside.port, worker.port]);
+  }
+  const [result, ...beside] = paired(pairs, scenario);
   report.scenarios[scenario] = { rps: Math.round(result.rps), ratio: round3(result.ratio), floor_rps: Math.round(result.floor), spread: result.spread.map(round3) };
   if (scenario === "open") {
-    Object.assign(report.floor, { equal_work_rps: Math.round(result.floor), same_ratio: round3(others[0].ratio), bare_rps: Math.round(others[1].rps) });
-    report.hono = { rps: Math.round(others[2].rps), ratio: round3(others[2].ratio) };
+    Object.assign(report.floor, { equal_work_rps: Math.round(result.floor), same_ratio: round3(beside[0].ratio), bare_rps: Math.round(beside[1].rps) });
+    report.hono = { rps: Math.round(beside[2].rps), ratio: round3(beside[2].ratio) };
   }
   if (scenario === "not_found") report.floor.local_rps = Math.round(result.floor);
   say(`${scenario.padEnd(13)} ${result.ratio.toFixed(3)} of ${Math.round(result.floor)}/s  (${result.spread.map((n) => n.toFixed(2)).join("–")})`);
